@@ -1,0 +1,186 @@
+"""The armed intel items: several sources per indicator, expiry, removal, and the three kinds of look-up."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+import radix
+
+from threathunting.intel.types import Indicator, IndicatorType, Item
+
+_BUCKET_SECONDS = 10
+"""Items that expire within the same ten seconds share a bucket, so that expiry never scans the store."""
+
+DEFAULT_LIMIT = 20_000_000
+"""Indicators that a store takes, at about 200 bytes each; what is beyond is refused and said."""
+
+Entry = Item | tuple[Item, ...]
+
+
+class Hit(NamedTuple):
+    """An armed indicator that a value matches, with its living items, sorted by source."""
+
+    indicator: Indicator
+    items: tuple[Item, ...]
+
+
+class Store:
+    """Armed intel, looked up by type and canonical value.
+
+    One item is kept per indicator and source; equal items of different indicators are one object.
+    Values handed in must be canonical (``threathunting.intel.canonical``).
+    """
+
+    def __init__(self, limit: int = DEFAULT_LIMIT) -> None:
+        self._entries: dict[IndicatorType, dict[str, Entry]] = {type: {} for type in IndicatorType}
+        self._subdomain_rules: dict[str, None] = {}
+        self._subnets = radix.Radix()
+        self._interned: dict[Item, Item] = {}
+        self._intern_limit = 10_000
+        self._buckets: dict[int, list[tuple[IndicatorType, str]]] = {}
+        self._limit = limit
+        self._size = 0
+        self.version = 0
+        """Grows with every change, so that what is derived from the store knows when it is stale."""
+
+    def __len__(self) -> int:
+        """Number of indicators."""
+        return self._size
+
+    def counts(self) -> dict[str, int]:
+        """Indicators per type, types with none left out."""
+        return {type.value: len(entries) for type, entries in self._entries.items() if entries}
+
+    def values(self, type: IndicatorType) -> Mapping[str, Entry]:
+        """The armed canonical values of a type. Read only."""
+        return self._entries[type]
+
+    def subdomain_rules(self) -> Mapping[str, None]:
+        """The domains of which at least one source wants the subdomains too. Read only."""
+        return self._subdomain_rules
+
+    def items(self) -> Iterator[tuple[Indicator, Item]]:
+        """Every indicator with each of its items."""
+        for type, entries in self._entries.items():
+            for value, entry in entries.items():
+                for item in _tuple(entry):
+                    yield Indicator(type, value), item
+
+    def add(self, indicator: Indicator, item: Item) -> bool:
+        """Arm an item; one of the same source is replaced. False where it stood there already.
+
+        Raises OverflowError when the store is full.
+        """
+        entries = self._entries[indicator.type]
+        item = self._interned.setdefault(item, item)
+        entry = entries.get(indicator.value)
+        if entry is None:
+            if self._size >= self._limit:
+                raise OverflowError(f"the store is full ({self._limit} indicators)")
+            entries[indicator.value] = item
+            self._size += 1
+            if indicator.type is IndicatorType.SUBNET:
+                # radix writes some IPv6 prefixes another way than ours, so the node bears our form.
+                self._subnets.add(indicator.value).data["value"] = indicator.value
+        else:
+            old = _tuple(entry)
+            if item in old:
+                return False
+            new = (*(other for other in old if other.source != item.source), item)
+            entries[indicator.value] = _packed(new)
+        if item.expires is not None:
+            self._buckets.setdefault(int(item.expires // _BUCKET_SECONDS), []).append((indicator.type, indicator.value))
+        self._changed(indicator)
+        return True
+
+    def remove(self, indicator: Indicator, source: str | None = None) -> bool:
+        """Disarm one source's item, or with no source all of them. False where there was none."""
+        entry = self._entries[indicator.type].get(indicator.value)
+        if entry is None:
+            return False
+        left = () if source is None else tuple(item for item in _tuple(entry) if item.source != source)
+        return self._keep(indicator, entry, left)
+
+    def expire(self, now: float) -> list[tuple[Indicator, Item]]:
+        """Drop what has expired at ``now`` (seconds since the epoch) and return it."""
+        dropped: list[tuple[Indicator, Item]] = []
+        last = int(now // _BUCKET_SECONDS)
+        for bucket in sorted(key for key in self._buckets if key <= last):
+            again = []
+            for type, value in self._buckets.pop(bucket):
+                entry = self._entries[type].get(value)
+                if entry is None:
+                    continue
+                indicator = Indicator(type, value)
+                items = _tuple(entry)
+                left = tuple(item for item in items if item.alive(now))
+                if len(left) < len(items):
+                    dropped += [(indicator, item) for item in items if not item.alive(now)]
+                    self._keep(indicator, entry, left)
+                if any(item.expires is not None and int(item.expires // _BUCKET_SECONDS) == bucket for item in left):
+                    again.append((type, value))
+            if again:
+                self._buckets[bucket] = again
+        return dropped
+
+    def lookup(self, type: IndicatorType, value: str, at: float) -> list[Hit]:
+        """What an observable matches at ``at``: exact, then covering subnets or parent domains, nearest first."""
+        hits = []
+        entry = self._entries[type].get(value)
+        if entry is not None and (items := _alive(entry, at)):
+            hits.append(Hit(Indicator(type, value), items))
+        if type is IndicatorType.ADDR and self._entries[IndicatorType.SUBNET]:
+            for node in self._subnets.search_covering(value):
+                prefix = node.data["value"]
+                items = _alive(self._entries[IndicatorType.SUBNET][prefix], at)
+                if items:
+                    hits.append(Hit(Indicator(IndicatorType.SUBNET, prefix), items))
+        elif type is IndicatorType.DOMAIN and self._subdomain_rules:
+            parent = value
+            while (dot := parent.find(".")) >= 0:
+                parent = parent[dot + 1 :]
+                if parent in self._subdomain_rules:
+                    entry = self._entries[IndicatorType.DOMAIN][parent]
+                    items = tuple(item for item in _alive(entry, at) if item.subdomains)
+                    if items:
+                        hits.append(Hit(Indicator(type, parent), items))
+        return hits
+
+    def _keep(self, indicator: Indicator, entry: Entry, left: tuple[Item, ...]) -> bool:
+        if len(left) == len(_tuple(entry)):
+            return False
+        entries = self._entries[indicator.type]
+        if left:
+            entries[indicator.value] = _packed(left)
+        else:
+            del entries[indicator.value]
+            self._size -= 1
+            if indicator.type is IndicatorType.SUBNET:
+                self._subnets.delete(indicator.value)
+        self._changed(indicator)
+        return True
+
+    def _changed(self, indicator: Indicator) -> None:
+        self.version += 1
+        if len(self._interned) > self._intern_limit:
+            self._interned = {item: item for _, item in self.items()}
+            self._intern_limit = 2 * len(self._interned) + 10_000
+        if indicator.type is IndicatorType.DOMAIN:
+            entry = self._entries[IndicatorType.DOMAIN].get(indicator.value, ())
+            if any(item.subdomains for item in _tuple(entry)):
+                self._subdomain_rules[indicator.value] = None
+            else:
+                self._subdomain_rules.pop(indicator.value, None)
+
+
+def _tuple(entry: Entry) -> tuple[Item, ...]:
+    return entry if isinstance(entry, tuple) else (entry,)
+
+
+def _packed(items: tuple[Item, ...]) -> Entry:
+    return items[0] if len(items) == 1 else tuple(sorted(items, key=lambda item: item.source))
+
+
+def _alive(entry: Entry, at: float) -> tuple[Item, ...]:
+    return tuple(item for item in _tuple(entry) if item.expires is None or at < item.expires)
