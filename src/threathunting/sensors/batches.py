@@ -1,0 +1,216 @@
+"""Batches of records in the forms that sensors give them: JSON lines, and dictionaries."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from threathunting.records import ReadReport, Record, Rejected
+
+KEPT_BYTES = 4096
+"""Of a rejected line, as many bytes are kept aside."""
+
+_any_json = msgspec.json.Decoder()
+
+
+def column_value(value: object) -> str | list[str | None] | None:
+    """A field's value as a column has it: a string, a list of strings, or None."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, list):
+        return [element for element in value if isinstance(element, str)]
+    return None
+
+
+class DictBatch:
+    """Records held as dictionaries: what sensors give that have to make each record anyhow."""
+
+    def __init__(self, log: str, records: list[Record], positions: list[int]) -> None:
+        """Hold ``records`` of one log with each one's position in its source."""
+        self.log = log
+        self._records = records
+        self._positions = positions
+
+    def __len__(self) -> int:
+        """Number of records."""
+        return len(self._records)
+
+    def column(self, name: str) -> Sequence[Any]:
+        """See ``records.Batch``."""
+        return [column_value(record.get(name)) for record in self._records]
+
+    def record(self, row: int) -> Record:
+        """See ``records.Batch``."""
+        return self._records[row]
+
+    def raw(self, row: int) -> bytes | None:
+        """None: these records were not JSON objects in Zeek's names."""
+        return None
+
+    def position(self, row: int) -> int:
+        """See ``records.Batch``."""
+        return self._positions[row]
+
+
+class JsonBatch:
+    """JSON lines of one log, of which only the wanted fields are decoded until a row is asked for."""
+
+    def __init__(
+        self,
+        log: str,
+        fields: tuple[str, ...],
+        rows: list[Any],
+        block: bytes,
+        offset: int,
+        lines: list[tuple[int, bytes]] | None = None,
+        fixed: dict[int, Record] | None = None,
+    ) -> None:
+        """Hold ``rows``; without ``lines``, each line of ``block`` (at ``offset``) is a row's."""
+        self.log = log
+        self._index = {name: f"f{number}" for number, name in enumerate(fields)}
+        self._rows = rows
+        self._block = block
+        self._offset = offset
+        self._lines = lines
+        self._fixed = fixed or {}
+
+    def __len__(self) -> int:
+        """Number of records."""
+        return len(self._rows)
+
+    def column(self, name: str) -> Sequence[Any]:
+        """See ``records.Batch``."""
+        attribute = self._index[name]
+        return [getattr(row, attribute) for row in self._rows]
+
+    def record(self, row: int) -> Record:
+        """See ``records.Batch``."""
+        if row in self._fixed:
+            return self._fixed[row]
+        record: Record = _any_json.decode(self._line(row)[1])
+        return record
+
+    def raw(self, row: int) -> bytes | None:
+        """The row's JSON object as it stands in the log; None where it had to be repaired or isn't UTF-8."""
+        if row in self._fixed:
+            return None
+        line = self._line(row)[1].strip()
+        try:
+            line.decode()
+        except UnicodeDecodeError:
+            return None
+        return line
+
+    def position(self, row: int) -> int:
+        """See ``records.Batch``."""
+        return self._line(row)[0]
+
+    def _line(self, row: int) -> tuple[int, bytes]:
+        if self._lines is None:
+            at = self._offset
+            self._lines = []
+            for line in self._block.split(b"\n"):
+                self._lines.append((at, line))
+                at += len(line) + 1
+        return self._lines[row]
+
+
+@lru_cache(maxsize=256)
+def _row_decoder(fields: tuple[str, ...]) -> tuple[Any, Any]:
+    """A decoder that reads only these fields of a JSON object, and the struct it makes."""
+    names = [f"f{number}" for number in range(len(fields))]
+    struct = msgspec.defstruct(
+        "Row",
+        [(name, str | list[str | None] | None, None) for name in names],
+        rename=dict(zip(names, fields, strict=True)),
+        gc=False,
+    )
+    return msgspec.json.Decoder(struct), struct
+
+
+def json_batch(
+    log: str,
+    fields: tuple[str, ...],
+    block: bytes,
+    offset: int,
+    path: Path,
+    report: ReadReport,
+    lines: list[tuple[int, bytes]] | None = None,
+) -> JsonBatch:
+    """Decode a block of JSON lines; what can't be decoded is counted in the report and left out.
+
+    ``lines`` names the lines and their offsets where they don't simply follow each other in ``block``.
+    """
+    decoder, struct = _row_decoder(fields)
+    try:
+        rows = decoder.decode_lines(block)
+        if len(rows) == (block.count(b"\n") if block.endswith(b"\n") else block.count(b"\n") + 1):
+            report.records += len(rows)
+            return JsonBatch(log, fields, rows, block, offset, lines)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        pass
+    return _line_by_line(log, fields, decoder, struct, _numbered(block, offset) if lines is None else lines, path, report)
+
+
+def _numbered(block: bytes, offset: int) -> list[tuple[int, bytes]]:
+    lines = []
+    for line in block.split(b"\n"):
+        lines.append((offset, line))
+        offset += len(line) + 1
+    if block.endswith(b"\n"):
+        lines.pop()
+    return lines
+
+
+def _line_by_line(
+    log: str,
+    fields: tuple[str, ...],
+    decoder: Any,
+    struct: Any,
+    lines: list[tuple[int, bytes]],
+    path: Path,
+    report: ReadReport,
+) -> JsonBatch:
+    rows: list[Any] = []
+    kept: list[tuple[int, bytes]] = []
+    fixed: dict[int, Record] = {}
+    for offset, line in lines:
+        if not line.strip():
+            continue
+        try:
+            rows.append(decoder.decode(line))
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            try:
+                record = repaired(line)
+            except ValueError as error:
+                report.reject(Rejected(str(path), offset, str(error), line[:KEPT_BYTES]))
+                continue
+            report.repaired_records += 1
+            fixed[len(rows)] = record
+            rows.append(struct(*[column_value(record.get(name)) for name in fields]))
+        kept.append((offset, line))
+    report.records += len(rows)
+    return JsonBatch(log, fields, rows, b"", 0, kept, fixed)
+
+
+def repaired(line: bytes) -> Record:
+    """The record of a line that isn't quite right: bad UTF-8 replaced, NUL bytes around it taken off.
+
+    Raises ValueError with the reason where it is no JSON object even so.
+    """
+    text = line.strip(b"\x00 \t\r\n")
+    try:
+        text.decode()
+    except UnicodeDecodeError:
+        text = text.decode("utf-8", "replace").encode()
+    try:
+        record = _any_json.decode(text)
+    except (msgspec.MsgspecError, RecursionError) as error:
+        raise ValueError(f"not JSON ({error})") from None
+    if not isinstance(record, dict):
+        raise ValueError(f"not a JSON object but {type(record).__name__}")  # noqa: TRY004
+    return record

@@ -1,0 +1,141 @@
+"""Zeek logs in JSON: one log a file, or several in one stream."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from threathunting.records import Batch, ReadReport, Record, Rejected, Wanted
+from threathunting.sensors.batches import KEPT_BYTES, DictBatch, json_batch, repaired
+from threathunting.sensors.lines import WHOLE, Span, blocks
+from threathunting.sensors.log_names import from_fields
+
+
+class _Path(msgspec.Struct, gc=False):
+    path: str | None = msgspec.field(default=None, name="_path")
+
+
+_path_decoder = msgspec.json.Decoder(_Path)
+_any_decoder = msgspec.json.Decoder()
+
+
+def fields_wanted(wanted: Wanted, log: str) -> tuple[str, ...]:
+    """The fields of a log whose columns are wanted."""
+    return tuple(wanted.get(log, wanted.get("*", ())))
+
+
+@dataclass(frozen=True)
+class JsonLog:
+    """A Zeek log in JSON, or a part of one. See ``records.Unit``.
+
+    ``log`` is the log's name where the whole file is of one; else each record tells: by ``_path``
+    (``by_path``), or by its fields, and by ``fallback`` where these say nothing. ``nested`` is for streams that
+    made objects of Zeek's dotted names (``{"id": {"orig_h": ...}}``).
+    """
+
+    file: Path
+    size: int
+    log: str | None
+    span: Span = WHOLE
+    by_path: bool = False
+    nested: bool = False
+    fallback: str = "unknown"
+
+    @property
+    def path(self) -> str:
+        """See ``records.Unit``."""
+        return str(self.file)
+
+    def logs(self) -> frozenset[str] | None:
+        """See ``records.Unit``."""
+        return None if self.log is None else frozenset({self.log})
+
+    def batches(self, wanted: Wanted, report: ReadReport) -> Iterator[Batch]:
+        """See ``records.Unit``."""
+        for offset, block in blocks(self.file, self.span, report):
+            report.bytes += len(block)
+            if not block.endswith(b"\n") and not _whole(block):
+                report.unfinished += 1
+                continue
+            if self.nested:
+                yield from self._nested(block, offset, report)
+            elif self.log is not None:
+                yield json_batch(self.log, fields_wanted(wanted, self.log), block, offset, self.file, report)
+            else:
+                yield from self._mixed(block, offset, wanted, report)
+
+    def _mixed(self, block: bytes, offset: int, wanted: Wanted, report: ReadReport) -> Iterator[Batch]:
+        by_log: dict[str, list[tuple[int, bytes]]] = {}
+        names = self._names(block) if self.by_path else None
+        number = 0
+        for line in block.split(b"\n"):
+            if line.strip():
+                log = names[number] if names is not None else self._name(line)
+                number += 1
+                by_log.setdefault(log or self.fallback, []).append((offset, line))
+            offset += len(line) + 1
+        for log, lines in by_log.items():
+            joined = b"\n".join(line for _, line in lines)
+            yield json_batch(log, fields_wanted(wanted, log), joined, 0, self.file, report, lines)
+
+    def _names(self, block: bytes) -> list[str | None] | None:
+        """Each line's ``_path``; None where the block has lines that make it hard to tell."""
+        try:
+            names = [row.path for row in _path_decoder.decode_lines(block)]
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            return None
+        return names if len(names) == block.count(b"\n") + (not block.endswith(b"\n")) else None
+
+    def _name(self, line: bytes) -> str:
+        try:
+            record = repaired(line)
+        except ValueError:
+            return self.fallback
+        path = record.get("_path")
+        if isinstance(path, str):
+            return path
+        found = from_fields(record)
+        return self.fallback if found == "unknown" else found
+
+    def _nested(self, block: bytes, offset: int, report: ReadReport) -> Iterator[Batch]:
+        by_log: dict[str, tuple[list[Record], list[int]]] = {}
+        for line in block.split(b"\n"):
+            if line.strip():
+                try:
+                    record = flat(repaired(line))
+                except ValueError as error:
+                    report.reject(Rejected(self.path, offset, str(error), line[:KEPT_BYTES]))
+                else:
+                    path = record.get("_path")
+                    log = self.log or (path if isinstance(path, str) else from_fields(record))
+                    records, positions = by_log.setdefault(self.fallback if log == "unknown" else log, ([], []))
+                    records.append(record)
+                    positions.append(offset)
+            offset += len(line) + 1
+        for log, (records, positions) in by_log.items():
+            report.records += len(records)
+            yield DictBatch(log, records, positions)
+
+
+def flat(record: dict[str, Any], prefix: str = "") -> Record:
+    """Zeek's flat names from nested objects: ``{"id": {"orig_h": x}}`` becomes ``{"id.orig_h": x}``."""
+    found: Record = {}
+    for name, value in record.items():
+        if isinstance(value, dict):
+            found.update(flat(value, f"{prefix}{name}."))
+        else:
+            found[prefix + name] = value
+    return found
+
+
+def _whole(line: bytes) -> bool:
+    """Whether a last line without an end is a whole JSON value."""
+    try:
+        _any_decoder.decode(line)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return False
+    return True
