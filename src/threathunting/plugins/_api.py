@@ -31,8 +31,12 @@ class Seen:
     What isn't of the type (a host name where addresses are asked for) is passed over, so one field may
     stand in several Seens.
 
-    ``host`` speeds up URLs: it names the field whose value is their host, so that only hosts of armed URLs
-    are looked at more closely. Leave it out where the URL's host may stand elsewhere.
+    ``host`` speeds up URLs: it names the field whose value is their host, with or without a port, so that only
+    hosts of armed URLs are looked at more closely. Leave it out where the URL's host may stand elsewhere.
+
+    ``when`` is a further condition on the whole record (``auth_success`` is true), asked only of records in
+    which a value was found. Fields that aren't text belong there or behind ``host``: other ``values`` may
+    get None for them, as the matcher's columns hold strings and lists of strings.
     """
 
     where: str
@@ -40,6 +44,7 @@ class Seen:
     fields: tuple[str, ...]
     values: Callable[..., Iterable[str]] | None = None
     host: str | None = None
+    when: Callable[[Record], bool] | None = None
 
     def __post_init__(self) -> None:
         if self.values is None and len(self.fields) != 1:
@@ -47,6 +52,8 @@ class Seen:
 
     def texts(self, record: Record) -> Iterable[str]:
         """The texts of this kind in a record, as they stand there."""
+        if self.when is not None and not self.when(record):
+            return ()
         if self.values is not None:
             return self.values(*[record.get(name) for name in self.fields])
         return strings(record.get(self.fields[0]))
