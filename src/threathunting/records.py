@@ -36,6 +36,8 @@ class ReadReport:
     records: int = 0
     bytes: int = 0
     """Bytes of the log itself, after decompression."""
+    consumed: int = 0
+    """Bytes of the file on disk that are done, for progress."""
     bad_records: int = 0
     """Lines that gave no record."""
     repaired_records: int = 0
@@ -58,6 +60,7 @@ class ReadReport:
         """Sum up another unit's report."""
         self.records += other.records
         self.bytes += other.bytes
+        self.consumed += other.consumed
         self.bad_records += other.bad_records
         self.repaired_records += other.repaired_records
         self.unfinished += other.unfinished

@@ -109,7 +109,7 @@ def _domain_text(value: str) -> str:
 
 def domain(value: str) -> str:
     """A DNS name: lower-case, A-labels (RFC 5890), no final dot. Odd but real names (mDNS, NetBIOS) pass."""
-    value = _domain_text(_text(value)).rstrip(".").strip()
+    value = _domain_text(_text(value)).rstrip(". ")
     if not value:
         raise ValueError("is empty")
     if "://" in value:

@@ -117,7 +117,8 @@ def _units(path: Path, size: int, start: bytes, known: Collection[str], unit_byt
     nested = isinstance(record.get("id"), dict)
     log = log_names.from_fields(flat(record))
     by_path = isinstance(record.get("_path"), str)
-    whole = name if name in known and not by_path else None
+    told_by_name = name in known or (name is not None and log == log_names.UNKNOWN)
+    whole = name if told_by_name and not by_path else None
     if whole is None and log == log_names.UNKNOWN and not by_path and name is None and "ts" not in record:
         return None
     return _split(
@@ -135,7 +136,10 @@ def compression_of(path: Path) -> str | None:
 
 def _first_object(start: bytes) -> bytes | None:
     """The first line that is a JSON object; None where the first lines of a file have none."""
-    for line in start.removeprefix(b"\xef\xbb\xbf").split(b"\n")[:100]:
+    start = start.removeprefix(b"\xef\xbb\xbf").lstrip()
+    if start.startswith(b"{") and b"\n" not in start:
+        return b"{}"
+    for line in start.split(b"\n")[:100]:
         try:
             repaired(line)
         except ValueError:

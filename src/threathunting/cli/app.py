@@ -1,0 +1,198 @@
+"""The commands. They take words, call the service, and say how it went; there is no logic here.
+
+Exit status: 0 done, 1 a failure, 2 bad usage or bad input.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from threathunting import __version__
+from threathunting.cli import intel, plugins
+from threathunting.hunt.conversations import MAX_CONVERSATIONS
+
+FAILURE, BAD_INPUT = 1, 2
+
+app = typer.Typer(
+    name="threathunting",
+    help="Hunt for threat intelligence in network traffic, and capture the whole conversations behind each hit.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.add_typer(intel.app, name="intel")
+app.command("plugins")(plugins.show)
+
+MAX_DEFAULT_WORKERS = 4
+
+
+class Format(StrEnum):
+    """Forms of captured records."""
+
+    zeek = "zeek"
+    ecs = "ecs"
+
+
+class Scope(StrEnum):
+    """How much is captured."""
+
+    conversation = "conversation"
+    record = "record"
+
+
+class Sensor(StrEnum):
+    """What reads captures."""
+
+    zeek = "zeek"
+    suricata = "suricata"
+
+
+@contextmanager
+def sentences(errors: Console) -> Iterator[None]:
+    """Turn what goes wrong into one sentence and the right exit status."""
+    try:
+        yield
+    except BrokenPipeError:
+        # Whoever read our output has had enough; nothing is to be said, also not by Python at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise typer.Exit(FAILURE) from None
+    except (FileExistsError, ValueError) as error:
+        errors.print(f"error: {error}", style="red", highlight=False, markup=False, soft_wrap=True)
+        raise typer.Exit(BAD_INPUT) from None
+    except OSError as error:
+        what = f"{error.filename}: {error.strerror}" if error.filename and error.strerror else (error.strerror or str(error))
+        errors.print(f"error: {what}", style="red", highlight=False, markup=False, soft_wrap=True)
+        raise typer.Exit(FAILURE) from None
+    except KeyboardInterrupt:
+        errors.print("error: interrupted", style="red")
+        raise typer.Exit(FAILURE) from None
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and end.")
+    ] = False,
+) -> None:
+    """Hunt for threat intelligence in network traffic."""
+
+
+@app.command()
+def hunt(
+    paths: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="PATH...",
+            help="Zeek logs (JSON or TSV; plain, .gz, .zst), Suricata EVE logs, captures (pcap, pcapng), "
+            "folders or globs of them; - is standard input.",
+        ),
+    ],
+    intel: Annotated[
+        list[str],
+        typer.Option(
+            "--intel", "-i", metavar="FILE", help="Intel to hunt for; may be given several times. The format is told from the file."
+        ),
+    ],
+    out: Annotated[
+        str | None,
+        typer.Option(
+            "--out",
+            "-o",
+            metavar="DIR",
+            help="Folder for intel.log, *-investigation.log and summary.json; - writes sightings to standard output.",
+        ),
+    ] = None,
+    format: Annotated[Format, typer.Option(help="Form of captured records.")] = Format.zeek,
+    scope: Annotated[
+        Scope, typer.Option(help="Capture whole conversations, or only the records that matched themselves.")
+    ] = Scope.conversation,
+    modules: Annotated[
+        str | None, typer.Option(metavar="HTTP,DNS", help="Hunt with these modules only (see 'threathunting plugins').")
+    ] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(min=1, max=256, help="Processes to split the input over; by default one per processor, at most 4."),
+    ] = None,
+    allow: Annotated[
+        list[str] | None, typer.Option("--allow", metavar="FILE", help="Allow-list: never hunt for what stands in it.")
+    ] = None,
+    warninglists: Annotated[
+        list[str] | None,
+        typer.Option("--warninglist", metavar="NAME", help="MISP warning list to use as an allow-list (extra [warninglists])."),
+    ] = None,
+    sensor: Annotated[
+        Sensor | None, typer.Option(help="What reads captures; by default Zeek where there is one, else Suricata.")
+    ] = None,
+    intel_format: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Read the intel as this format instead of telling it from the file.")
+    ] = None,
+    max_conversations: Annotated[
+        int, typer.Option(min=1, help="Capture at most so many conversations.")
+    ] = MAX_CONVERSATIONS,
+    json: Annotated[bool, typer.Option("--json", help="Print one summary object on standard output, nothing else.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar and no notes.")] = False,
+) -> None:
+    """Hunt through logs and captures, and capture the whole conversations behind each sighting."""
+    import msgspec
+
+    from threathunting.cli import report
+    from threathunting.cli.progress import Bar
+    from threathunting.service import hunting
+
+    errors = Console(stderr=True, soft_wrap=True)
+    if json and out == hunting.STREAM:
+        raise typer.BadParameter("--json and --out - both write to standard output; give one of them")
+    request = hunting.Request(
+        paths=paths,
+        intel=intel,
+        out=out,
+        format=format.value,
+        scope=scope.value,
+        modules=None if modules is None else [name for name in modules.split(",") if name.strip()],
+        workers=workers or min(len(os.sched_getaffinity(0)), MAX_DEFAULT_WORKERS),
+        allow=allow or (),
+        warninglists=warninglists or (),
+        sensor=None if sensor is None else sensor.value,
+        intel_format=intel_format,
+        max_conversations=max_conversations,
+    )
+
+    def note(text: str) -> None:
+        if not quiet:
+            errors.print(text, highlight=False, markup=False)
+
+    with sentences(errors):
+        with Bar(errors, quiet=quiet or json) as bar:
+            result = hunting.run(request, bar, note, sys.stdout.buffer)
+        if json:
+            sys.stdout.buffer.write(msgspec.json.encode(result.summary()) + b"\n")
+            sys.stdout.flush()
+        elif out == hunting.STREAM:
+            report.warn(errors, result)
+        else:
+            report.show(Console(), errors, result, out)
+    if not result.complete:
+        raise typer.Exit(FAILURE)
+    if result.errors:
+        raise typer.Exit(BAD_INPUT)
+
+
+def main() -> None:
+    """Run the command line."""
+    app()

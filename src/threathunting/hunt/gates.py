@@ -1,0 +1,255 @@
+"""Which of many texts may match the armed intel: quick, and never wrong about a text that does match.
+
+A gate may let through what doesn't match (the exact look-up decides), but must not hold back what does.
+So each follows its type's canonical form (``intel.canonical``); the property tests compare both.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Iterable
+from typing import Any
+
+from threathunting.intel.canonical import canonical
+from threathunting.intel.store import Store
+from threathunting.intel.types import IndicatorType
+
+_MEMO_SIZE = 200_000
+"""Texts whose canonical form a gate remembers; then it begins anew."""
+
+_URL_NAME = re.compile(r"(?:[a-z][a-z0-9+.\-]*://)*(?:[^/?#]*@)?([^/?#:]*)")
+_ADDRESS_LIKE = re.compile(r"[\s\[\]/0-9a-fA-F:.]+")
+_NOT_IN_IPV4 = bytes(byte for byte in range(256) if byte not in b"0123456789.\n")
+
+
+class Gates:
+    """One gate per indicator type over a store. Rebuilds what it derives when the store has changed."""
+
+    def __init__(self, store: Store) -> None:
+        """Derive what the gates need from ``store``."""
+        self._store = store
+        self._version = -1
+        self._gates: dict[IndicatorType, Callable[[Collection[str]], list[str]]] = {
+            type: _Memo(store, type).possible for type in IndicatorType
+        }
+        for type in (IndicatorType.SOFTWARE, IndicatorType.USER_NAME, IndicatorType.FILE_NAME, IndicatorType.JA4):
+            self._gates[type] = _Plain(store, type).possible
+        for type in (IndicatorType.FILE_HASH, IndicatorType.CERT_HASH, IndicatorType.JA3, IndicatorType.HASSH):
+            self._gates[type] = _Hash(store, type).possible
+        self._addr = _Addr(store)
+        self._domain = _Domain(store)
+        self._url = _Url(store)
+        self._gates[IndicatorType.ADDR] = self._addr.possible
+        self._gates[IndicatorType.DOMAIN] = self._domain.possible
+        self._gates[IndicatorType.URL] = self._url.possible
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Follow the store's changes; to be called before a batch."""
+        if self._version != self._store.version:
+            self._version = self._store.version
+            self._addr.rebuild()
+            self._domain.rebuild()
+            self._url.rebuild()
+
+    def armed(self, type: IndicatorType) -> bool:
+        """Whether anything is armed that an observable of this type can match."""
+        return bool(self._store.values(type)) or (
+            type is IndicatorType.ADDR and bool(self._store.values(IndicatorType.SUBNET))
+        )
+
+    def possible(self, type: IndicatorType, texts: Collection[str]) -> list[str]:
+        """Those of ``texts`` that may match, as they were given."""
+        return self._gates[type](texts)
+
+    def url_hosts(self, hosts: Collection[str]) -> list[str]:
+        """Those of ``hosts`` (with or without port) of which some URL is armed."""
+        return self._url.hosts(hosts)
+
+
+class _Memo:
+    """The exact answer for each text, remembered. For types that are rare in traffic."""
+
+    def __init__(self, store: Store, type: IndicatorType) -> None:
+        self._store = store
+        self._type = type
+        self._canonical: dict[str, str | None] = {}
+
+    def canonical(self, text: str) -> str | None:
+        known = self._canonical.get(text, text)
+        if known is text:
+            try:
+                known = canonical(self._type, text)
+            except ValueError:
+                known = None
+            if len(self._canonical) >= _MEMO_SIZE:
+                self._canonical.clear()
+            if len(text) < 1000:
+                self._canonical[text] = known
+        return known
+
+    def possible(self, texts: Iterable[str]) -> list[str]:
+        armed = self._store.values(self._type)
+        return [text for text in texts if self.canonical(text) in armed]
+
+
+def _lowered(texts: Collection[str]) -> tuple[list[str], list[str]]:
+    """Texts that are plain ASCII, as given and lower-case without space around them; the others are left out."""
+    given = list(texts)
+    joined = "\n".join(given)
+    low = joined.lower().split("\n")
+    if len(low) != len(given) or not joined.isascii():
+        given = [text for text in given if text.isascii() and "\n" not in text]
+        low = [text.lower() for text in given]
+    return given, [text.strip() for text in low]
+
+
+class _Plain(_Memo):
+    """Types whose canonical form is the lower-case text."""
+
+    def possible(self, texts: Iterable[str]) -> list[str]:
+        armed = self._store.values(self._type)
+        all_texts = texts if isinstance(texts, set | frozenset | list | tuple) else list(texts)
+        given, low = _lowered(all_texts)
+        hits = [text for text, key in zip(given, low, strict=True) if key in armed]
+        if len(given) != len(all_texts):
+            plain = set(given)
+            hits += super().possible(text for text in all_texts if text not in plain)
+        return hits
+
+
+class _Hash(_Memo):
+    """Hex hashes: usually as they should be; what has separators or space is looked at one by one."""
+
+    def possible(self, texts: Iterable[str]) -> list[str]:
+        armed = self._store.values(self._type)
+        hits = []
+        odd = []
+        for text in texts:
+            if text.isalnum():
+                if text.lower() in armed:
+                    hits.append(text)
+            else:
+                odd.append(text)
+        return hits + super().possible(odd) if odd else hits
+
+
+class _Addr(_Memo):
+    """Addresses: IPv4 in its one form is looked up as it is; the subnets by the first two octets, then exactly."""
+
+    def __init__(self, store: Store) -> None:
+        super().__init__(store, IndicatorType.ADDR)
+        self._v4_starts: set[str] = set()
+        self._v6_subnets = False
+
+    def rebuild(self) -> None:
+        self._v4_starts.clear()
+        self._v6_subnets = False
+        for subnet in self._store.values(IndicatorType.SUBNET):
+            net, _, bits = subnet.partition("/")
+            if ":" in net:
+                self._v6_subnets = True
+                continue
+            first, second = (int(octet) for octet in net.split(".")[:2])
+            # The canonical form admits nothing wider than /8, so one of these is 256 starts at most.
+            for step in range(1 << max(16 - int(bits), 0)):
+                self._v4_starts.add(f"{first}.{second + step}")
+
+    def possible(self, texts: Iterable[str]) -> list[str]:
+        armed = self._store.values(IndicatorType.ADDR)
+        all_texts = texts if isinstance(texts, set | frozenset | list | tuple) else list(texts)
+        hits = [text for text in all_texts if text in armed]
+        if self._v4_starts:
+            starts = self._v4_starts
+            hits += [text for text in all_texts if text.rsplit(".", 2)[0] in starts]
+        joined = "\n".join(all_texts).encode("utf-8", "surrogatepass")
+        if joined.translate(None, b"0123456789.\n"):
+            hits += [text for text in all_texts if self._odd(text, armed)]
+        return hits
+
+    def _odd(self, text: str, armed: Any) -> bool:
+        """Whether a text that isn't a plain IPv4 address may match: IPv6, and addresses with brackets or space."""
+        if not _ADDRESS_LIKE.fullmatch(text) or text.replace(".", "").isdigit():
+            return False
+        value = self.canonical(text)
+        if value is None:
+            return False
+        if value in armed:
+            return True
+        return self._v6_subnets if ":" in value else value.rsplit(".", 2)[0] in self._v4_starts
+
+
+class _Domain(_Memo):
+    """Names: exact by dictionary, subdomain rules by the last characters that the shortest rules have."""
+
+    def __init__(self, store: Store) -> None:
+        super().__init__(store, IndicatorType.DOMAIN)
+        self._endings: list[tuple[int, set[str]]] = []
+
+    def rebuild(self) -> None:
+        by_length: dict[int, set[str]] = {}
+        for rule in self._store.subdomain_rules():
+            # Few groups, so that a name is cut few times; within a group as many characters as all its rules have.
+            group = min(len(rule), 24) // 6
+            by_length.setdefault(group, set()).add(rule)
+        self._endings = []
+        for rules in by_length.values():
+            shortest = min(map(len, rules))
+            self._endings.append((shortest, {rule[-shortest:] for rule in rules}))
+
+    def possible(self, texts: Iterable[str]) -> list[str]:
+        armed = self._store.values(IndicatorType.DOMAIN)
+        all_texts = texts if isinstance(texts, set | frozenset | list | tuple) else list(texts)
+        given, low = _lowered(all_texts)
+        low = [text.rstrip(". ") for text in low]
+        hits = [text for text, key in zip(given, low, strict=True) if key in armed]
+        for length, endings in self._endings:
+            hits += [text for text, key in zip(given, low, strict=True) if key[-length:] in endings]
+        if len(given) != len(all_texts):
+            plain = set(given)
+            hits += [text for text in all_texts if text not in plain and self._odd(text)]
+        return hits
+
+    def _odd(self, text: str) -> bool:
+        value = self.canonical(text)
+        return value is not None and (value in self._store.values(IndicatorType.DOMAIN) or bool(self._endings))
+
+
+class _Url(_Memo):
+    """URLs: by the name of their host first, then by the exact form."""
+
+    def __init__(self, store: Store) -> None:
+        super().__init__(store, IndicatorType.URL)
+        self._names: set[str] = set()
+
+    def rebuild(self) -> None:
+        self._names = {_url_name(url) for url in self._store.values(IndicatorType.URL) if not url.startswith("/")}
+
+    def possible(self, texts: Iterable[str]) -> list[str]:
+        armed = self._store.values(IndicatorType.URL)
+        names = self._names
+        hits = []
+        for text in texts:
+            low = text.strip().lower()
+            plain = text.isascii()
+            if low.startswith("/"):
+                if low in armed or not plain:
+                    hits.append(text)
+            elif (not plain or _url_name(low) in names) and self.canonical(text) in armed:
+                hits.append(text)
+        return hits
+
+    def hosts(self, hosts: Iterable[str]) -> list[str]:
+        names = self._names
+        return [
+            host
+            for host in hosts
+            # A host that ends so may make another host with the path behind it.
+            if _url_name(host.strip().lower()) in names or not host.isascii() or host.endswith((":", "/", "@"))
+        ]
+
+
+def _url_name(lowered: str) -> str:
+    """The host of a lower-case URL, without scheme, user info, port and final dots."""
+    match = _URL_NAME.match(lowered)
+    return match.group(1).rstrip(". ") if match else ""
