@@ -5,12 +5,61 @@ from __future__ import annotations
 from collections.abc import Iterable
 from importlib.metadata import entry_points
 
-from threathunting.plugins import conn, dns
+from threathunting.plugins import (
+    conn,
+    dhcp,
+    dns,
+    file,
+    ftp,
+    http,
+    irc,
+    kerberos,
+    ldap,
+    mysql,
+    ntlm,
+    postgresql,
+    quic,
+    radius,
+    rdp,
+    sip,
+    smb,
+    smtp,
+    socks,
+    software,
+    ssh,
+    ssl,
+    tunnel,
+    websocket,
+    x509,
+)
 from threathunting.plugins._api import COMMON_ECS, Log, Plugin, Seen, strings
 
 BUILTIN: tuple[Plugin, ...] = (
     conn.PLUGIN,
+    dhcp.PLUGIN,
     dns.PLUGIN,
+    file.PLUGIN,
+    ftp.PLUGIN,
+    http.PLUGIN,
+    irc.PLUGIN,
+    kerberos.PLUGIN,
+    ldap.PLUGIN,
+    mysql.PLUGIN,
+    ntlm.PLUGIN,
+    postgresql.PLUGIN,
+    quic.PLUGIN,
+    radius.PLUGIN,
+    rdp.PLUGIN,
+    sip.PLUGIN,
+    smb.PLUGIN,
+    smtp.PLUGIN,
+    socks.PLUGIN,
+    software.PLUGIN,
+    ssh.PLUGIN,
+    ssl.PLUGIN,
+    tunnel.PLUGIN,
+    websocket.PLUGIN,
+    x509.PLUGIN,
 )
 
 ENTRY_POINTS = "threathunting.plugins"
@@ -28,16 +77,17 @@ def installed() -> tuple[Plugin, ...]:
         except Exception as error:
             raise ValueError(f"plugin '{point.name}' ({point.value}) can't be loaded: {error}") from error
         if not isinstance(plugin, Plugin):
-            raise ValueError(f"plugin '{point.name}' ({point.value}) is a {type(plugin).__name__}, not a Plugin")
+            kind = type(plugin).__name__
+            raise ValueError(f"plugin '{point.name}' ({point.value}) is a {kind}, not a Plugin")  # noqa: TRY004
         found.append(plugin)
     return tuple(found)
 
 
 class Registry:
-    """The plugins in force, by module and by log. A later plugin's log takes the place of an earlier one's."""
+    """The plugins in force, by module and by log. A later plugin's log replaces an earlier one's."""
 
     def __init__(self, plugins: Iterable[Plugin], modules: Iterable[str] | None = None) -> None:
-        """Take ``plugins``, of those only ``modules`` if given (any case); ValueError on an unknown module."""
+        """Take ``plugins``, only those of ``modules`` if given (any case); ValueError on unknown modules."""
         self.plugins = tuple(plugins)
         self.known = frozenset(plugin.module for plugin in self.plugins) | {OTHER}
         self.modules = self.known if modules is None else frozenset(name.strip().upper() for name in modules)

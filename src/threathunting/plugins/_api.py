@@ -31,8 +31,8 @@ class Seen:
     What isn't of the type (a host name where addresses are asked for) is passed over, so one field may
     stand in several Seens.
 
-    ``host`` speeds up URLs: it names the field whose value is their host, with or without a port, so that only
-    hosts of armed URLs are looked at more closely. Leave it out where the URL's host may stand elsewhere.
+    ``host`` speeds up URLs: it names the field whose value is their host, with or without a port, so that
+    only hosts of armed URLs are looked at more closely. Leave it out where that host may stand elsewhere.
 
     ``when`` is a further condition on the whole record (``auth_success`` is true), asked only of records in
     which a value was found. Fields that aren't text belong there or behind ``host``: other ``values`` may
@@ -64,7 +64,7 @@ class Log:
     """One Zeek log that a plugin hunts in and captures.
 
     ``links`` are fields that name files of the conversation (fuids, certificate fingerprints); ``files`` are
-    fields by which a record without uid is itself such a file; ``exclude`` are fields left out of the capture.
+    fields by which a record without uid is itself such a file; ``exclude`` are fields that no capture has.
     ``ecs`` maps fields to ECS names; what is in neither it nor ``COMMON_ECS`` goes under ``zeek.<name>.``.
     """
 

@@ -1,0 +1,221 @@
+"""HTTP: host, URL, user agent, referrer, proxy headers, file and user names (http.log)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import partial
+
+from threathunting.intel.types import IndicatorType
+from threathunting.plugins._api import Log, Plugin, Seen, strings
+from threathunting.plugins._values import (
+    addrs_in,
+    bare_host,
+    file_names,
+    host_addrs,
+    host_names,
+    is_addr,
+    url_host,
+)
+
+PROXY_HEADERS = (
+    "X-FORWARDED-FOR",
+    "X-FORWARDED-FROM",
+    "FORWARDED",
+    "CLIENT-IP",
+    "TRUE-CLIENT-IP",
+    "CF-CONNECTING-IP",
+    "X-REAL-IP",
+    "X-CLIENT-IP",
+    "VIA",
+)
+"""Headers that tell the client behind a proxy. Zeek's ``HTTP::proxy_headers`` says which of them it logs."""
+
+
+def site_urls(host: object, uri: object, port: object) -> Iterable[str]:
+    """The URL by its Host header, and as Zeek makes it: with every port but 80 put behind the header."""
+    if not isinstance(host, str) or not isinstance(uri, str) or not host or _is_absolute(uri):
+        return ()
+    if isinstance(port, int) and port != 80:
+        return (host + uri, f"{host}:{port}{uri}")
+    return (host + uri,)
+
+
+def site_paths(host: object, uri: object) -> Iterable[str]:
+    """The URL by its Host header, without the query."""
+    if (
+        not isinstance(host, str)
+        or not isinstance(uri, str)
+        or not host
+        or "?" not in uri
+        or _is_absolute(uri)
+    ):
+        return ()
+    return (host + uri.partition("?")[0],)
+
+
+def hostless_urls(host: object, uri: object, responder: object, port: object) -> Iterable[str]:
+    """The URL of a request that names no host: the responder's address stands in."""
+    if host or not isinstance(uri, str) or not isinstance(responder, str) or _is_absolute(uri):
+        return ()
+    if ":" in responder:
+        responder = f"[{responder}]"
+    if isinstance(port, int) and port != 80:
+        return (f"{responder}:{port}{uri}",)
+    return (responder + uri,)
+
+
+def absolute_urls(uri: object) -> Iterable[str]:
+    """The URL that a request to a proxy names whole."""
+    if not isinstance(uri, str) or not _is_absolute(uri):
+        return ()
+    return (uri,)
+
+
+def url_parts(uri: object) -> Iterable[str]:
+    """What indicators without a host are asked for (``/gate.php``), and a proxy's URL without its query."""
+    if not isinstance(uri, str) or uri in ("", "/", "*"):
+        return ()
+    path = uri.partition("?")[0]
+    if uri[0] == "/":
+        return (uri,) if len(path) in (1, len(uri)) else (uri, path)
+    return (path,) if "://" in path and len(path) != len(uri) else ()
+
+
+def referrers(referrer: object) -> Iterable[str]:
+    """The referrer, and what follows its last ``://`` (an open redirect's target, all that Zeek looks at)."""
+    if not isinstance(referrer, str):
+        return ()
+    _, _, first = referrer.partition("://")
+    last = first.rpartition("://")[2]
+    return (referrer,) if last == first else (referrer, last)
+
+
+def referrer_paths(referrer: object) -> Iterable[str]:
+    """The referrer without its query."""
+    if not isinstance(referrer, str) or "?" not in referrer:
+        return ()
+    return (referrer.partition("?")[0],)
+
+
+def url_host_names(url: object) -> Iterable[str]:
+    """The host of a URL, if it is a name."""
+    return host_names(url_host(url)) if isinstance(url, str) else ()
+
+
+def url_host_addrs(url: object) -> Iterable[str]:
+    """The host of a URL, if it is an address."""
+    return host_addrs(url_host(url)) if isinstance(url, str) else ()
+
+
+def uri_host_names(uri: object) -> Iterable[str]:
+    """The host in a request to a proxy (``http://host/``, ``CONNECT host:443``), if it is a name."""
+    if not isinstance(uri, str) or not uri or uri[0] in "/*":
+        return ()
+    return host_names(url_host(uri) or _connect_host(uri))
+
+
+def uri_host_addrs(uri: object) -> Iterable[str]:
+    """The host in a request to a proxy, if it is an address."""
+    if not isinstance(uri, str) or not uri or uri[0] in "/*":
+        return ()
+    return host_addrs(url_host(uri) or _connect_host(uri))
+
+
+def header_values(header: str, proxied: object) -> Iterable[str]:
+    """The values of one header among ``NAME -> value`` texts."""
+    if proxied is None:
+        return ()
+    start = f"{header} -> "
+    return [text[len(start) :] for text in strings(proxied) if text.startswith(start)]
+
+
+def header_addrs(header: str, proxied: object) -> Iterable[str]:
+    """The addresses in one header among ``NAME -> value`` texts."""
+    return addrs_in(*header_values(header, proxied)) if proxied is not None else ()
+
+
+def via_hosts(proxied: object) -> Iterable[str]:
+    """The proxies' names in a Via header: ``1.1 proxy.example (squid), 1.0 other`` (RFC 9110, 7.6.3)."""
+    return [
+        words[1]
+        for value in header_values("VIA", proxied)
+        for hop in value.split(",")
+        if len(words := hop.split()) > 1 and "." in words[1] and not is_addr(bare_host(words[1]))
+    ]
+
+
+def _is_absolute(uri: str) -> bool:
+    return uri[:1] != "/" and "://" in uri
+
+
+def _connect_host(uri: str) -> str:
+    return uri if ":" in uri and "/" not in uri else ""
+
+
+PLUGIN = Plugin(
+    module="HTTP",
+    logs=(
+        Log(
+            name="http",
+            seen=(
+                Seen("HTTP::IN_HOST_HEADER", IndicatorType.DOMAIN, ("host",), host_names),
+                Seen("HTTP::IN_HOST_HEADER", IndicatorType.ADDR, ("host",), host_addrs),
+                Seen("HTTP::IN_URL", IndicatorType.URL, ("host", "uri", "id.resp_p"), site_urls, host="host"),
+                Seen(
+                    "HTTP::IN_URL",
+                    IndicatorType.URL,
+                    ("host", "uri", "id.resp_h", "id.resp_p"),
+                    hostless_urls,
+                    host="id.resp_h",
+                ),
+                Seen("HTTP::IN_URL", IndicatorType.URL, ("uri",), absolute_urls),
+                Seen("HTTP::IN_URL_PATH", IndicatorType.URL, ("host", "uri"), site_paths, host="host"),
+                Seen("HTTP::IN_URL_PATH", IndicatorType.URL, ("uri",), url_parts),
+                Seen("HTTP::IN_URI_HOST", IndicatorType.DOMAIN, ("uri",), uri_host_names),
+                Seen("HTTP::IN_URI_HOST", IndicatorType.ADDR, ("uri",), uri_host_addrs),
+                Seen("HTTP::IN_USER_AGENT_HEADER", IndicatorType.SOFTWARE, ("user_agent",)),
+                Seen("HTTP::IN_REFERRER_HEADER", IndicatorType.URL, ("referrer",), referrers),
+                Seen("HTTP::IN_REFERRER_PATH", IndicatorType.URL, ("referrer",), referrer_paths),
+                Seen("HTTP::IN_REFERRER_HOST", IndicatorType.DOMAIN, ("referrer",), url_host_names),
+                Seen("HTTP::IN_REFERRER_HOST", IndicatorType.ADDR, ("referrer",), url_host_addrs),
+                Seen("HTTP::IN_ORIGIN_HEADER", IndicatorType.DOMAIN, ("origin",), url_host_names),
+                Seen("HTTP::IN_ORIGIN_HEADER", IndicatorType.ADDR, ("origin",), url_host_addrs),
+                *(
+                    Seen(
+                        f"HTTP::IN_{header.replace('-', '_')}_HEADER",
+                        IndicatorType.ADDR,
+                        ("proxied",),
+                        partial(header_addrs, header),
+                    )
+                    for header in PROXY_HEADERS
+                ),
+                Seen("HTTP::IN_VIA_HEADER", IndicatorType.DOMAIN, ("proxied",), via_hosts),
+                Seen(
+                    "HTTP::IN_FILE_NAME",
+                    IndicatorType.FILE_NAME,
+                    ("orig_filenames", "resp_filenames"),
+                    file_names,
+                ),
+                Seen("HTTP::IN_USER_NAME", IndicatorType.USER_NAME, ("username",)),
+            ),
+            links=("orig_fuids", "resp_fuids"),
+            ecs={
+                "host": "url.domain",
+                "uri": "url.original",
+                "username": "user.name",
+                "method": "http.request.method",
+                "version": "http.version",
+                "referrer": "http.request.referrer",
+                "user_agent": "user_agent.original",
+                "request_body_len": "http.request.body.bytes",
+                "response_body_len": "http.response.body.bytes",
+                "status_code": "http.response.status_code",
+            },
+            constants={
+                "event.category": ["network", "web"],
+                "event.type": ["access", "protocol"],
+                "network.protocol": "http",
+            },
+        ),
+    ),
+)
