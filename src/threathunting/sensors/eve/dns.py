@@ -1,0 +1,171 @@
+"""``dns`` and ``mdns``: dns.log. Suricata writes a query and its answer as two events, Zeek as one record."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass
+
+from threathunting.records import Record
+from threathunting.sensors.eve.flows import proto
+from threathunting.sensors.eve.values import (
+    Converted,
+    Event,
+    address,
+    child,
+    flag,
+    objects,
+    put,
+    text,
+    texts,
+    whole,
+)
+
+MAX_PENDING = 16384
+"""Transactions that wait for their answer at once; the oldest comes out unanswered first."""
+
+MAX_SAME = 16
+"""Queries of one flow that wait with the same id."""
+
+PATIENCE = 30.0
+"""Seconds, of the events' own time, that a query waits for its answer."""
+
+EXPIRED_AT_ONCE = 64
+"""So many transactions that waited too long come out with one event: no event gives very many records."""
+
+_Key = tuple[object, int]
+_QUERY, _ANSWER = frozenset({"query", "request"}), frozenset({"answer", "response"})
+
+
+@dataclass
+class DnsJoin:
+    """Joins queries and answers by flow and transaction id, in bounded memory.
+
+    Every query comes out once: with its answer, or without one when it waited for ``PATIENCE``, when room is
+    needed (counted in ``evicted``), or at the end of the input. An answer without its query comes out alone.
+    """
+
+    max_pending: int = MAX_PENDING
+    evicted: int = 0
+
+    def __post_init__(self) -> None:
+        self._pending: OrderedDict[_Key, list[Record]] = OrderedDict()
+
+    def dns(self, event: Event, base: Record) -> Converted:
+        """Convert a dns event (version 2 of Suricata 7, version 3 of Suricata 8)."""
+        yield from self._expire(base.get("ts"))
+        dns = child(event, "dns") or child(event, "mdns")
+        kind = text(dns, "type")
+        number = whole(dns, "id") or 0
+        put(base, proto=proto(event), trans_id=whole(dns, "id"))
+        key = (
+            base.get("uid") or (base.get("id.orig_h"), base.get("id.orig_p"), base.get("id.resp_h")),
+            number,
+        )
+        if kind in _QUERY:
+            for question in _questions(dns) or [{}]:
+                yield from self._ask(key, base | question)
+        elif kind in _ANSWER:
+            yield from self._answer(key, dns, base)
+
+    def _ask(self, key: _Key, query: Record) -> Converted:
+        waiting = self._pending.setdefault(key, [])
+        waiting.append(query)
+        if len(waiting) > MAX_SAME:
+            self.evicted += 1
+            yield "dns", waiting.pop(0)
+        if len(self._pending) > self.max_pending:
+            _, given_up = self._pending.popitem(last=False)
+            self.evicted += len(given_up)
+            yield from (("dns", record) for record in given_up)
+
+    def _answer(self, key: _Key, dns: Event, base: Record) -> Converted:
+        response = _response(dns)
+        answered = base.get("ts")
+        for question in _questions(dns) or [{}]:
+            record = self._take(key, question.get("query"))
+            if record is None:
+                record = base | question
+            elif answered is not None and record.get("ts") is not None and answered >= record["ts"]:
+                record["rtt"] = answered - record["ts"]
+            yield "dns", record | response
+
+    def _take(self, key: _Key, name: object) -> Record | None:
+        """The oldest query that an answer to ``name`` (None: to anything) can be for."""
+        waiting = self._pending.get(key)
+        if waiting is None:
+            return None
+        for number, record in enumerate(waiting):
+            if name is None or record.get("query") in (name, None):
+                del waiting[number]
+                if not waiting:
+                    del self._pending[key]
+                return record
+        return None
+
+    def _expire(self, now: float | None) -> Converted:
+        for _ in range(EXPIRED_AT_ONCE if now is not None else 0):
+            key = next(iter(self._pending), None)
+            if key is None:
+                return
+            asked = self._pending[key][-1].get("ts")
+            if asked is not None and now is not None and asked > now - PATIENCE:
+                return
+            yield from (("dns", record) for record in self._pending.pop(key))
+
+    def flush(self) -> Converted:
+        """The queries that still wait, at the end of the input."""
+        while self._pending:
+            _, waiting = self._pending.popitem(last=False)
+            yield from (("dns", record) for record in waiting)
+
+
+def _questions(dns: Event) -> list[Record]:
+    """The questions: one beside the other fields in version 2, a list in version 3 and in mdns."""
+    found = []
+    for question in objects(dns, "queries") or objects(dns, "query") or [dns]:
+        record: Record = {}
+        put(record, query=text(question, "rrname"), qtype_name=text(question, "rrtype"))
+        if record:
+            found.append(record)
+    return found
+
+
+def _response(dns: Event) -> Record:
+    """What an answer adds to its query's record."""
+    record: Record = {}
+    for name, field in (("AA", "aa"), ("TC", "tc"), ("RD", "rd"), ("RA", "ra")):
+        record[name] = flag(dns, field) or False
+    answers, ttls = [], []
+    for answer in objects(dns, "answers"):
+        value = _rdata(answer)
+        if value is not None:
+            answers.append(value)
+            ttls.append(float(whole(answer, "ttl") or 0))
+    if not answers:
+        answers = _grouped(child(dns, "grouped"))
+    put(record, rcode_name=text(dns, "rcode"), answers=answers, TTLs=ttls)
+    return record
+
+
+def _rdata(answer: Event) -> str | None:
+    """An answer's value: an address, a name or a text; of SOA and SRV the name in them, as Zeek has it."""
+    value = text(answer, "rdata")
+    if value is not None:
+        return (address(value) or value) if ":" in value else value
+    for kind, name in (("srv", "name"), ("soa", "mname")):
+        if (target := text(child(answer, kind), name)) is not None:
+            return target
+    # mdns has the value under its type's name.
+    return text(answer, "ptr") or address(answer.get("a")) or address(answer.get("aaaa"))
+
+
+def _grouped(grouped: Event) -> list[str]:
+    """Answers in the form ``grouped``, by type."""
+    found: list[str] = []
+    for kind in grouped:
+        found += [(address(value) or value) if ":" in value else value for value in texts(grouped, kind)]
+        for value in objects(grouped, kind):
+            name = text(value, "name") or text(value, "mname")
+            if name is not None:
+                found.append(name)
+    return found

@@ -1,0 +1,146 @@
+"""EVE files as a unit that a worker reads."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from threathunting.records import Batch, ReadReport, Record, Rejected, Wanted
+from threathunting.sensors.batches import KEPT_BYTES, DictBatch, repaired
+from threathunting.sensors.eve.converter import EveConverter, logs_of
+from threathunting.sensors.eve.values import Event
+from threathunting.sensors.lines import Span, blocks
+
+BATCH_ROWS = 2000
+"""Records held back before they are handed on, over all logs, so that the logs keep step with each other."""
+
+ROWS_A_LINE = 256
+"""Positions a byte of the file: no line gives as many records."""
+
+_KIND = re.compile(rb'"event_type":"([a-z0-9_]+)"')
+_decoder = msgspec.json.Decoder()
+
+
+def looks_like_eve(line: bytes) -> bool:
+    """Whether a log's first line is an EVE event (or the beginning of a very long one)."""
+    try:
+        event = repaired(line)
+    except ValueError:
+        return line.lstrip().startswith(b"{") and b'"timestamp":"' in line and _KIND.search(line) is not None
+    return isinstance(event.get("event_type"), str) and isinstance(event.get("timestamp"), str)
+
+
+@dataclass(frozen=True)
+class EveUnit:
+    """A Suricata EVE file, plain or compressed. See ``records.Unit``.
+
+    It is read whole by one worker, as queries and answers may stand far from each other. Of a file that
+    grows the first ``size`` bytes are read. A record's position is its line's offset times ``ROWS_A_LINE``,
+    plus its number among the line's records.
+    """
+
+    file: Path
+    size: int
+
+    @property
+    def path(self) -> str:
+        """See ``records.Unit``."""
+        return str(self.file)
+
+    def logs(self) -> frozenset[str] | None:
+        """None: what an event gives is known when it is read."""
+        return None
+
+    def batches(self, wanted: Wanted, report: ReadReport) -> Iterator[Batch]:
+        """See ``records.Unit``. Lines of event types that no wanted log needs are passed over undecoded."""
+        converter = EveConverter()
+        rows = _Rows(wanted)
+        end = 0
+        for offset, block in blocks(self.file, Span(limit=self.size), report):
+            report.bytes += len(block)
+            end = offset + len(block)
+            at = offset
+            for line in block.splitlines(keepends=True):
+                event = None if rows.unwanted(line) else self._event(line, at, report)
+                if event is not None:
+                    rows.add(converter.convert(event), at)
+                at += len(line)
+                if rows.count >= BATCH_ROWS:
+                    yield from rows.batches()
+        rows.add(converter.flush(), end)
+        report.records += rows.lines
+        yield from rows.batches()
+
+    def _event(self, line: bytes, offset: int, report: ReadReport) -> Event | None:
+        """A line's event; None, and counted in the report, where it has none."""
+        if not line.strip():
+            return None
+        try:
+            event: Any = _decoder.decode(line)
+            if not isinstance(event, dict):
+                event = repaired(line)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, ValueError):
+            if not line.endswith(b"\n"):
+                report.unfinished += 1
+                return None
+            try:
+                event = repaired(line)
+            except ValueError as error:
+                report.reject(Rejected(self.path, offset, str(error), line[:KEPT_BYTES]))
+                return None
+            report.repaired_records += 1
+        if not isinstance(event.get("event_type"), str):
+            report.reject(
+                Rejected(self.path, offset, "no EVE event: it has no event_type", line[:KEPT_BYTES])
+            )
+            return None
+        report.records += 1
+        found: Event = event
+        return found
+
+
+class _Rows:
+    """Records on their way into batches, by log."""
+
+    def __init__(self, wanted: Wanted) -> None:
+        self.count = 0
+        self.lines = 0
+        """Lines passed over."""
+        self._wanted = wanted
+        self._skip: dict[bytes, bool] = {}
+        self._logs: dict[str, tuple[list[Record], list[int]]] = {}
+
+    def unwanted(self, line: bytes) -> bool:
+        """Whether a line is whole and of an event type that no wanted log needs."""
+        if "*" in self._wanted or not line.endswith(b"}\n"):
+            return False
+        # Suricata writes the type near the line's begin; elsewhere quotes would be escaped.
+        found = _KIND.search(line, 0, 400)
+        if found is None:
+            return False
+        skip = self._skip.get(found[1])
+        if skip is None:
+            skip = self._skip[found[1]] = self._wanted.keys().isdisjoint(logs_of(found[1].decode()))
+        self.lines += skip
+        return skip
+
+    def add(self, records: list[tuple[str, Record]], offset: int) -> None:
+        """Take in the records of the line at ``offset``."""
+        for number, (log, record) in enumerate(records):
+            held = self._logs.get(log)
+            if held is None:
+                held = self._logs[log] = ([], [])
+            held[0].append(record)
+            held[1].append(offset * ROWS_A_LINE + number)
+        self.count += len(records)
+
+    def batches(self) -> Iterator[Batch]:
+        """Hand on what is held."""
+        held, self._logs, self.count = self._logs, {}, 0
+        for log, (records, positions) in held.items():
+            yield DictBatch(log, records, positions)
