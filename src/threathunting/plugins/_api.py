@@ -44,6 +44,7 @@ class Seen:
     fields: tuple[str, ...]
     values: Callable[..., Iterable[str]] | None = None
     host: str | None = None
+    paths: bool = False
     when: Callable[[Record], bool] | None = None
 
     def __post_init__(self) -> None:

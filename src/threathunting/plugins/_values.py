@@ -11,18 +11,20 @@ from collections.abc import Iterator
 from threathunting.intel import canonical
 from threathunting.plugins._api import strings
 
+_SEPARATORS = re.compile(r"[\s,;=\"'<>()]+")
+_NOT_IN_EMAIL = re.compile(r"[\s<>,;:\"()\[\]\\]+")
+_URL_HOST = re.compile(r"[^/?#\\]*")
+_HEX_ESCAPES = re.compile(r"(?:\\[0-9A-Fa-f]{2})+")
+_ESCAPE = re.compile(r"\\(.)", re.S)
+
 
 def attribute(*names: str) -> re.Pattern[str]:
     """A pattern for the values of an attribute in a distinguished name, by one of its ``names``."""
     return re.compile(rf"(?:^|(?<!\\)[,+])\s*(?:{'|'.join(names)})\s*=((?:\\.|[^,+\\])*)", re.I | re.S)
 
 
-_SEPARATORS = re.compile(r"[\s,;=\"'<>()]+")
-_EMAIL = re.compile(r"[^\s<>,;:\"()\[\]\\@]+@[^\s<>,;:\"()\[\]\\@]+")
-_URL_HOST = re.compile(r"[^/?#\\]*")
 _COMMON_NAME = attribute("CN")
 _EMAIL_ADDRESS = attribute("emailAddress")
-_RDN_ESCAPE = re.compile(r"\\([0-9A-Fa-f]{2}|.)", re.S)
 
 
 def is_addr(text: str) -> bool:
@@ -94,15 +96,16 @@ def addrs_in(*values: object) -> list[str]:
 def emails_in(*values: object) -> list[str]:
     """The e-mail addresses in header texts: ``Name <a@b.example>, 'c@d.example'``."""
     found = [
-        address
+        token
         for value in values
         if value is not None
         for text in strings(value)
         if "@" in text
-        for address in _EMAIL.findall(text)
+        for token in _NOT_IN_EMAIL.split(text)
+        if 0 < token.find("@") < len(token) - 1
     ]
-    # Zeek keeps single quotes around an address, which are legal in it, though hardly ever meant.
-    found += [address.strip("'") for address in found if address.endswith("'")]
+    # Zeek keeps single quotes around an address: they are legal in it, though hardly ever meant.
+    found += [token.strip("'") for token in found if token.endswith("'")]
     return found
 
 
@@ -143,11 +146,13 @@ def subject_emails(subject: object) -> list[str]:
 
 def dn_values(attribute: re.Pattern[str], dn: object) -> list[str]:
     """The values of an attribute in a distinguished name (RFC 4514), escapes undone."""
-    if not isinstance(dn, str):
-        return []
-    return [_RDN_ESCAPE.sub(_unescaped, value) for value in attribute.findall(dn)]
+    return [_unescaped(value) for value in attribute.findall(dn)] if isinstance(dn, str) else []
 
 
-def _unescaped(match: re.Match[str]) -> str:
-    text = match.group(1)
-    return chr(int(text, 16)) if len(text) == 2 else text
+def _unescaped(value: str) -> str:
+    if "\\" not in value:
+        return value
+    value = _HEX_ESCAPES.sub(
+        lambda match: bytes.fromhex(match.group().replace("\\", "")).decode("utf-8", "replace"), value
+    )
+    return _ESCAPE.sub(r"\1", value)

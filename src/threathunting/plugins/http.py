@@ -31,6 +31,13 @@ PROXY_HEADERS = (
 """Headers that tell the client behind a proxy. Zeek's ``HTTP::proxy_headers`` says which of them it logs."""
 
 
+def header_names(host: object) -> Iterable[str]:
+    """The host of a Host header, if it is a name, as which Zeek takes an IPv6 address in brackets, too."""
+    if isinstance(host, str) and host.startswith("[") and "]" in host:
+        return (host[: host.index("]") + 1],)
+    return host_names(host)
+
+
 def site_urls(host: object, uri: object, port: object) -> Iterable[str]:
     """The URL by its Host header, and as Zeek makes it: with every port but 80 put behind the header."""
     if not isinstance(host, str) or not isinstance(uri, str) or not host or _is_absolute(uri):
@@ -71,14 +78,19 @@ def absolute_urls(uri: object) -> Iterable[str]:
     return (uri,)
 
 
-def url_parts(uri: object) -> Iterable[str]:
-    """What indicators without a host are asked for (``/gate.php``), and a proxy's URL without its query."""
-    if not isinstance(uri, str) or uri in ("", "/", "*"):
+def paths(uri: object) -> Iterable[str]:
+    """What indicators without a host are asked for (``/gate.php``): the path with and without the query."""
+    if not isinstance(uri, str) or uri[:1] != "/" or uri == "/":
         return ()
     path = uri.partition("?")[0]
-    if uri[0] == "/":
-        return (uri,) if len(path) in (1, len(uri)) else (uri, path)
-    return (path,) if "://" in path and len(path) != len(uri) else ()
+    return (uri,) if len(path) in (1, len(uri)) else (uri, path)
+
+
+def absolute_paths(uri: object) -> Iterable[str]:
+    """The URL that a request to a proxy names whole, without its query."""
+    if not isinstance(uri, str) or not _is_absolute(uri) or "?" not in uri:
+        return ()
+    return (uri.partition("?")[0],)
 
 
 def referrers(referrer: object) -> Iterable[str]:
@@ -149,7 +161,8 @@ def _is_absolute(uri: str) -> bool:
 
 
 def _connect_host(uri: str) -> str:
-    return uri if ":" in uri and "/" not in uri else ""
+    target = uri.partition(" ")[0]
+    return target if ":" in target and "/" not in target else ""
 
 
 PLUGIN = Plugin(
@@ -158,8 +171,8 @@ PLUGIN = Plugin(
         Log(
             name="http",
             seen=(
-                Seen("HTTP::IN_HOST_HEADER", IndicatorType.DOMAIN, ("host",), host_names),
-                Seen("HTTP::IN_HOST_HEADER", IndicatorType.ADDR, ("host",), host_addrs),
+                Seen("HTTP::IN_HOST_HEADER", IndicatorType.DOMAIN, ("host",), header_names),
+                Seen("HTTP::IN_HOST_HEADER", IndicatorType.ADDR, ("host",), host_addrs, host="host"),
                 Seen("HTTP::IN_URL", IndicatorType.URL, ("host", "uri", "id.resp_p"), site_urls, host="host"),
                 Seen(
                     "HTTP::IN_URL",
@@ -168,16 +181,17 @@ PLUGIN = Plugin(
                     hostless_urls,
                     host="id.resp_h",
                 ),
-                Seen("HTTP::IN_URL", IndicatorType.URL, ("uri",), absolute_urls),
+                Seen("HTTP::IN_URL", IndicatorType.URL, ("uri",), absolute_urls, host="uri"),
                 Seen("HTTP::IN_URL_PATH", IndicatorType.URL, ("host", "uri"), site_paths, host="host"),
-                Seen("HTTP::IN_URL_PATH", IndicatorType.URL, ("uri",), url_parts),
-                Seen("HTTP::IN_URI_HOST", IndicatorType.DOMAIN, ("uri",), uri_host_names),
-                Seen("HTTP::IN_URI_HOST", IndicatorType.ADDR, ("uri",), uri_host_addrs),
+                Seen("HTTP::IN_URL_PATH", IndicatorType.URL, ("uri",), absolute_paths, host="uri"),
+                Seen("HTTP::IN_URL_PATH", IndicatorType.URL, ("uri",), paths, paths=True),
+                Seen("HTTP::IN_URI_HOST", IndicatorType.DOMAIN, ("uri",), uri_host_names, host="uri"),
+                Seen("HTTP::IN_URI_HOST", IndicatorType.ADDR, ("uri",), uri_host_addrs, host="uri"),
                 Seen("HTTP::IN_USER_AGENT_HEADER", IndicatorType.SOFTWARE, ("user_agent",)),
-                Seen("HTTP::IN_REFERRER_HEADER", IndicatorType.URL, ("referrer",), referrers),
-                Seen("HTTP::IN_REFERRER_PATH", IndicatorType.URL, ("referrer",), referrer_paths),
-                Seen("HTTP::IN_REFERRER_HOST", IndicatorType.DOMAIN, ("referrer",), url_host_names),
-                Seen("HTTP::IN_REFERRER_HOST", IndicatorType.ADDR, ("referrer",), url_host_addrs),
+                Seen("HTTP::IN_REFERRER_HEADER", IndicatorType.URL, ("referrer",), referrers, host="referrer"),
+                Seen("HTTP::IN_REFERRER_PATH", IndicatorType.URL, ("referrer",), referrer_paths, host="referrer"),
+                Seen("HTTP::IN_REFERRER_HOST", IndicatorType.DOMAIN, ("referrer",), url_host_names, host="referrer"),
+                Seen("HTTP::IN_REFERRER_HOST", IndicatorType.ADDR, ("referrer",), url_host_addrs, host="referrer"),
                 Seen("HTTP::IN_ORIGIN_HEADER", IndicatorType.DOMAIN, ("origin",), url_host_names),
                 Seen("HTTP::IN_ORIGIN_HEADER", IndicatorType.ADDR, ("origin",), url_host_addrs),
                 *(
@@ -190,12 +204,8 @@ PLUGIN = Plugin(
                     for header in PROXY_HEADERS
                 ),
                 Seen("HTTP::IN_VIA_HEADER", IndicatorType.DOMAIN, ("proxied",), via_hosts),
-                Seen(
-                    "HTTP::IN_FILE_NAME",
-                    IndicatorType.FILE_NAME,
-                    ("orig_filenames", "resp_filenames"),
-                    file_names,
-                ),
+                Seen("HTTP::IN_FILE_NAME", IndicatorType.FILE_NAME, ("orig_filenames",), file_names),
+                Seen("HTTP::IN_FILE_NAME", IndicatorType.FILE_NAME, ("resp_filenames",), file_names),
                 Seen("HTTP::IN_USER_NAME", IndicatorType.USER_NAME, ("username",)),
             ),
             links=("orig_fuids", "resp_fuids"),

@@ -18,7 +18,7 @@ PLUGIN = Plugin(
                 ),
                 Seen("RADIUS::IN_TUNNEL_CLIENT", IndicatorType.DOMAIN, ("tunnel_client",), host_names),
             ),
-            ecs={"username": "user.name"},
+            ecs={"username": "user.name", "result": "event.outcome"},
             constants={
                 "event.category": ["authentication", "network"],
                 "event.type": ["info", "protocol"],

@@ -9,7 +9,7 @@ from threathunting.intel.types import IndicatorType
 from threathunting.plugins._api import Log, Plugin, Seen, strings
 from threathunting.plugins._values import addrs_in, host_addrs, host_names
 
-_URI = re.compile(r"\b(?:sips?|tel):(?:([^@\s<>;?\"]*)@)?(\[[0-9a-f:.]+\]|[^\s<>;?,\":]+)?", re.I)
+_URI = re.compile(r"\b(?:sips?|tel):(?:([^@\s<>;?\"]{0,256})@)?(\[[0-9a-f:.]+\]|[^\s<>;?,\":]+)?", re.I)
 
 
 def _parties(values: tuple[object, ...]) -> list[tuple[str, str]]:
