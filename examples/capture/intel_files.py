@@ -40,13 +40,13 @@ def items(facts: Mapping[str, str]) -> list[Told]:
         Told("203.0.113.9", "addr", "SOAR", "medium", "sends phishing mail"),
         Told("203.0.113.200", "addr", "MISP", "low", "origin of phishing mail"),
         Told("198.51.100.77", "addr", "MISP", "low", "relay for phishing mail"),
-        Told("billing@invoice-portal.test", "email", "SOAR", "high", "sender of phishing mail"),
+        Told("billing@invoiceportal.test", "email", "SOAR", "high", "sender of phishing mail"),
         Told("collections@bulk-hosting.test", "email", "MISP", "medium", "reply address of phishing mail"),
         Told("BulkPost 3.1", "software", "MISP", "low", "mailer of a spam kit"),
         Told("invoice_4711.zip", "file_name", "SOAR", "medium", "attachment of phishing mail"),
         Told(facts["attachment_sha1"], "file_hash", "SOAR", "medium", "attachment of phishing mail"),
         Told(lure, "url", "SOAR", "high", "link to the dropper"),
-        Told("download.invoice-portal.test", "domain", "SOAR", "high", "serves the dropper"),
+        Told("download.invoiceportal.test", "domain", "SOAR", "high", "serves the dropper"),
         Told("edge7.bulk-hosting.test", "domain", "MISP", "medium", "host behind several lures"),
         Told("2001:db8:bad::7", "addr", "MISP", "medium", "host behind several lures"),
         Told(facts["dropper_sha256"], "file_hash", "SOAR", "critical", "the dropper"),
@@ -78,7 +78,7 @@ def items(facts: Mapping[str, str]) -> list[Told]:
         Told("203.0.113.64/28", "subnet", "MISP", "low", "scans web servers"),
         Told("quiet.never-seen.test", "domain", "SOAR", "critical", "never shows in the capture"),
         Told("203.0.113.250", "addr", "MISP", "medium", "never shows in the capture"),
-        Told("news.example", "domain", "MISP", "low", "a feed's mistake: stands on the allow-list"),
+        Told("mirror.example", "domain", "MISP", "low", "a feed's mistake: stands on the allow-list"),
     ]
 
 

@@ -72,7 +72,7 @@ PARTNER = Host("mx.partner.example", "192.0.2.25")
 BULK = Host("edge7.bulk-hosting.test", "198.51.100.7", "2001:db8:bad::7")
 C2 = Host("sync.telemetry-node.test", "198.51.100.23", "2001:db8:bad::23")
 DROP = Host("drop.bulk-hosting.test", "198.51.100.90")
-SPAMMER = Host("mx.invoice-portal.test", "203.0.113.9")
+SPAMMER = Host("mx.invoiceportal.test", "203.0.113.9")
 GUESSER = Host("scan45.bulk-hosting.test", "203.0.113.45")
 
 HOSTS: tuple[Host, ...] = (DNS, MAIL, WWW, BASTION, ANNA, BEN, CHRIS, NEWS, SHOP, MIRROR, EDGE, PARTNER)
@@ -81,7 +81,7 @@ HOSTS += (BULK, C2, DROP, SPAMMER, GUESSER)
 BROWSER = "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 ExampleBrowser/128.0"
 IMPLANT = "TelemetrySync/1.2 (build 7)"
 RELAY = "smtp.bulk-hosting.test"
-LURE = "http://download.invoice-portal.test/files/viewer-setup.bin?ref=4711"
+LURE = "http://download.invoiceportal.test/files/viewer-setup.bin?ref=4711"
 PASSWORD = "Winter-2026"
 GUESSES = ("123456", "backup", "Password1")
 FTP_USER, FTP_PASSWORD = "dropbox17", "q3"
@@ -239,8 +239,8 @@ def write_sites(root: Path) -> None:
     (root / MIRROR.name / "files" / "tools_2.4.tar.gz").write_bytes(
         zlib.compress(story.encode() * 8, wbits=31)
     )
-    (root / "download.invoice-portal.test" / "files").mkdir(parents=True)
-    (root / "download.invoice-portal.test" / "files" / "viewer-setup.bin").write_bytes(DROPPER)
+    (root / "download.invoiceportal.test" / "files").mkdir(parents=True)
+    (root / "download.invoiceportal.test" / "files" / "viewer-setup.bin").write_bytes(DROPPER)
     (root / "default" / "backup").mkdir(parents=True)
     (root / "default" / "backup" / "forecast.csv").write_text("region,quarter,amount\nnorth,Q3,1200\n" * 40)
     (root / "default" / "config").write_text("interval=60\njitter=5\n")
@@ -254,8 +254,8 @@ def start_servers(lab: Lab, secrets: Secrets) -> None:
     records += [
         "--host-record=a1.updates-cdn.test,198.51.100.23",
         "--host-record=notupdates-cdn.test,192.0.2.30",
-        "--host-record=invoice-portal.example,192.0.2.10",
-        f"--cname=download.invoice-portal.test,{BULK.name}",
+        "--host-record=invoiceportal.example,192.0.2.10",
+        f"--cname=download.invoiceportal.test,{BULK.name}",
         f"--cname=www.{SHOP.name},{SHOP.name}",
         f"--cname=intranet.office.example,{WWW.name}",
     ]
@@ -337,7 +337,7 @@ def browse(lab: Lab, secrets: Secrets, again: bool = False) -> None:
         _get(
             lab, CHRIS, "http://notupdates-cdn.test/", f"http://{MIRROR.name}/files/viewer-setup.bin?ref=4712"
         )
-        _resolve(lab, CHRIS, "invoice-portal.example")
+        _resolve(lab, CHRIS, "invoiceportal.example")
     else:
         _resolve(lab, BEN, "printer.office.example", found=False)
         lab.run(CHRIS, "ping", "-n", "-c", "2", "-i", "0.2", WWW.v4)
@@ -354,15 +354,15 @@ def receive_mail(lab: Lab, attachment: bytes) -> None:
         f"from {RELAY} ({RELAY} [198.51.100.77]) by {SPAMMER.name} with ESMTP id 4711",
         f"from [203.0.113.200] (helo=desk) by {RELAY} with ESMTP id 4710",
     )
-    sender, recipient = "Billing <billing@invoice-portal.test>", "Anna <anna@office.example>"
+    sender, recipient = "Billing <billing@invoiceportal.test>", "Anna <anna@office.example>"
     mail = _message(sender, recipient, "Your overdue invoice 4711", received)
     mail["Reply-To"] = "collections@bulk-hosting.test"
     mail["X-Originating-IP"] = "[203.0.113.200]"
     mail["X-Mailer"] = "BulkPost 3.1"
-    mail.set_content(f"Your invoice is overdue. Open it with the viewer: {LURE}\n")
-    mail.add_alternative(f'<p>Your invoice is overdue. <a href="{LURE}">Open it</a>.</p>\n', subtype="html")
+    mail.set_content(f"Your invoice is overdue. Open it with the viewer:\n{LURE} today.\n")
+    mail.add_alternative(f'<p>Your invoice is overdue.\n<a href="{LURE}">\nOpen it</a>.\n', subtype="html")
     mail.add_attachment(attachment, "application", "zip", filename="invoice_4711.zip")
-    _deliver(lab, SPAMMER, "billing@invoice-portal.test", "anna@office.example", mail)
+    _deliver(lab, SPAMMER, "billing@invoiceportal.test", "anna@office.example", mail)
     _pause()
 
 

@@ -18,12 +18,17 @@ import tempfile
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-CONFIGURATION = HERE.parents[1] / "src" / "threathunting" / "sensors" / "suricata.yaml"
+CONFIGURATION = HERE.parents[1] / "src" / "threathunting" / "sensors" / "pcap" / "suricata.yaml"
 ZEEK_SCRIPTS = (
-    "LogAscii::use_json=T",
     "policy/protocols/conn/community-id-logging",
+    "policy/protocols/ssh/md5-host-key-logging",
     "policy/frameworks/files/hash-all-files",
 )
+ZEEK_SETTINGS = """
+redef LogAscii::use_json = T;
+redef Site::private_address_space_is_local = F;
+redef Site::local_nets += { 10.20.0.0/24, [2001:db8:20::]/64 };
+"""
 ABOUT_ZEEK_ITSELF = (
     "packet_filter",
     "reporter",
@@ -70,7 +75,7 @@ def record_suricata(program: str, capture: Path, target: Path) -> Path:
 def record_zeek(program: str, capture: Path, target: Path) -> list[Path]:
     """Zeek's logs on the traffic, one JSON object a line, with the same uids for the same capture."""
     with tempfile.TemporaryDirectory() as name:
-        command = [program, "--deterministic", "-C", "-r", str(capture), *ZEEK_SCRIPTS]
+        command = [program, "--deterministic", "-C", "-r", str(capture), *ZEEK_SCRIPTS, "-e", ZEEK_SETTINGS]
         subprocess.run(command, cwd=name, check=True)
         shutil.rmtree(target, ignore_errors=True)
         target.mkdir()
