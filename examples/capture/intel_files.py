@@ -112,13 +112,13 @@ def messages(told: list[Told]) -> str:
 
 
 def zeek(told: list[Told]) -> str:
-    """Zeek's intel file. It has no levels and no types of ours, and ``cert_hash`` is SHA-1 there."""
-    lines = ["#fields\tindicator\tindicator_type\tmeta.source\tmeta.desc"]
-    lines += [
-        f"{i.ioc}\tIntel::{i.type.upper()}\t{i.source}\t{i.desc}"
-        for i in told
-        if i.type not in ("ja3", "ja4", "hassh")
-    ]
+    """Zeek's intel file. Zeek passes over the last two columns, and knows certificates by SHA-1 alone."""
+    columns = ("indicator", "indicator_type", "meta.source", "meta.desc", "meta.level", "meta.subdomains")
+    lines = ["#fields\t" + "\t".join(columns)]
+    for item in told:
+        if item.type not in ("ja3", "ja4", "hassh"):
+            kind, subdomains = f"Intel::{item.type.upper()}", "T" if item.subdomains else "-"
+            lines.append("\t".join((item.ioc, kind, item.source, item.desc, item.level, subdomains)))
     return "\n".join(lines) + "\n"
 
 
@@ -127,7 +127,8 @@ def plain(told: list[Told]) -> str:
     lines = ["# Indicators of the invoice campaign, defanged"]
     for item in told:
         if item.type in ("addr", "domain", "subnet", "email"):
-            lines.append(item.ioc.replace(".", "[.]").replace("@", "[@]"))
+            star = "*." if item.subdomains else ""
+            lines.append(star + item.ioc.replace(".", "[.]").replace("@", "[@]"))
         elif item.type == "url" and not item.ioc.startswith("/"):
             host, slash, path = item.ioc.partition("/")
             lines.append("hxxp://" + host.replace(".", "[.]") + slash + path)
@@ -141,7 +142,9 @@ def table(told: list[Told]) -> str:
     text = io.StringIO()
     rows = csv.writer(text, lineterminator="\n")
     rows.writerow(["indicator", "type", "source", "level", "description"])
-    rows.writerows([item.ioc, item.type, item.source, item.level, item.desc] for item in told)
+    for item in told:
+        star = "*." if item.subdomains else ""
+        rows.writerow([star + item.ioc, item.type, item.source, item.level, item.desc])
     return text.getvalue()
 
 
