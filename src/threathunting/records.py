@@ -89,9 +89,6 @@ class Batch(Protocol):
     def raw(self, row: int) -> bytes | None:
         """The row's own JSON object, byte for byte without its line end; None where the input wasn't JSON."""
 
-    def position(self, row: int) -> int:
-        """A number that orders the row within its source (a byte offset)."""
-
 
 class Unit(Protocol):
     """A part of a source that one worker reads alone. Can be pickled; can be read more than once."""

@@ -1,20 +1,26 @@
 """The fast matcher: gates over whole columns choose the few rows that are then looked at exactly.
 
-Most traffic matches nothing. So a batch's columns are reduced to their distinct texts, gates throw out those
-that can't match, and only rows that hold what is left become records. Its results equal the naive matcher's.
+Most traffic matches nothing, and most of its values came before. So a batch's columns are reduced to distinct
+texts, what is known to match nothing is taken off, gates throw out nearly all of the rest, and only rows that
+hold what is left become records. The results equal the naive matcher's.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
-from typing import Any
+from collections.abc import Collection, Iterable, Iterator, Sequence, Set
+from itertools import chain
+from typing import Any, TypeVar
 
 from threathunting.hunt.gates import Gates
+from threathunting.hunt.hosts import hosts_of
 from threathunting.hunt.matching import Match, exact
 from threathunting.intel.store import Store
 from threathunting.intel.types import IndicatorType
-from threathunting.plugins import Log, Registry, Seen, strings
+from threathunting.plugins import Log, Registry, Seen
 from threathunting.records import Batch, Record
+
+
+Origin = TypeVar("Origin")
 
 
 class FastMatcher:
@@ -25,6 +31,7 @@ class FastMatcher:
         self._store = store
         self._registry = registry
         self._gates = Gates(store)
+        self._version = store.version
         self._plans: dict[str, _Plan] = {}
 
     def wanted(self) -> dict[str, tuple[str, ...]]:
@@ -36,7 +43,10 @@ class FastMatcher:
         """See ``matching.Matcher``."""
         if not self._registry.enabled(batch.log):
             return
-        self._gates.refresh()
+        if self._version != self._store.version:
+            self._version = self._store.version
+            self._gates.refresh()
+            self._plans.clear()
         rows = self._plan(batch.log).rows(batch, self._gates)
         if rows:
             yield from exact(batch, sorted(rows), self._registry.log(batch.log), self._store)
@@ -49,19 +59,26 @@ class FastMatcher:
 
 
 class _Plan:
-    """How to find a log's possible rows: direct fields by their types, and what has to be worked out a row."""
+    """How to find a log's possible rows: direct fields by their types, hosts, and what is worked out a row."""
 
     def __init__(self, log: Log) -> None:
         types_of: dict[str, list[IndicatorType]] = {}
         for seen in log.seen:
-            if seen.values is None:
+            if seen.values is None and seen.host is None:
                 types_of.setdefault(seen.fields[0], []).append(seen.type)
         # Fields of the same types share one set of distinct texts: both ends of a connection, for one.
         by_types: dict[frozenset[IndicatorType], list[str]] = {}
         for name, types in types_of.items():
             by_types.setdefault(frozenset(types), []).append(name)
-        self._direct = [(sorted(types), names) for types, names in by_types.items()]
-        self._worked_out = [seen for seen in log.seen if seen.values is not None]
+        self._direct = [(sorted(types), names, _Known()) for types, names in by_types.items()]
+        by_host: dict[str, list[Seen]] = {}
+        for seen in log.seen:
+            if seen.host is not None:
+                by_host.setdefault(seen.host, []).append(seen)
+        worked_out = [seen for seen in log.seen if seen.values is not None and seen.host is None]
+        self._by_host = [_HostPlan(name, seens) for name, seens in by_host.items()]
+        self._by_value = [(seen, _Known()) for seen in worked_out if len(seen.fields) == 1]
+        self._by_row = [seen for seen in worked_out if len(seen.fields) > 1]
         self.fields = tuple(
             dict.fromkeys(name for seen in log.seen for name in ((seen.host,) if seen.host is not None else seen.fields))
         )
@@ -70,59 +87,140 @@ class _Plan:
         """The rows that may match; all that do are among them."""
         columns = _Columns(batch)
         rows: set[int] = set()
-        for types, names in self._direct:
+        for types, names, known in self._direct:
             armed = [type for type in types if gates.armed(type)]
-            if not armed:
-                continue
-            texts = columns.texts(names[0]) if len(names) == 1 else set().union(*map(columns.texts, names))
-            possible = {text for type in armed for text in gates.possible(type, texts)}
-            if possible:
-                for name in names:
-                    if not possible.isdisjoint(columns.texts(name)):
-                        rows.update(_holding(columns[name], possible))
-        for seen in self._worked_out:
-            if gates.armed(seen.type):
-                rows.update(self._work_out(seen, batch, columns, gates))
+            if armed:
+                texts = columns.texts(names[0]) if len(names) == 1 else set().union(*map(columns.texts, names))
+                fresh = known.fresh(texts)
+                possible = {text for type in armed for text in gates.possible(type, fresh)}
+                known.note(fresh, possible)
+                if possible:
+                    for name in names:
+                        if not possible.isdisjoint(columns.texts(name)):
+                            rows.update(columns.holding(name, possible))
+        for plan in self._by_host:
+            rows.update(plan.rows(batch, columns, gates))
+        for seen, known in self._by_value:
+            if gates.armed(seen.type) and (not seen.paths or gates.armed_paths()):
+                rows.update(_by_value(seen, known, columns, gates))
+        for seen in self._by_row:
+            if gates.armed(seen.type) and any(columns.texts(name) for name in seen.fields):
+                rows.update(_by_row(seen, columns, gates))
         return rows
 
-    def _work_out(self, seen: Seen, batch: Batch, columns: _Columns, gates: Gates) -> Collection[int]:
-        assert seen.values is not None
-        if seen.host is not None:
-            hosts = set(gates.url_hosts(columns.texts(seen.host)))
-            if not hosts:
-                return ()
-            # Few enough to look at whole: these Seens may read fields that columns don't hold.
-            made = [(row, seen.texts(batch.record(row))) for row in _holding(columns[seen.host], hosts)]
-        elif len(seen.fields) == 1:
-            return self._by_value(seen, columns, gates)
-        else:
-            made = list(enumerate(map(seen.values, *[columns[name] for name in seen.fields])))
-        rows_of: dict[str, list[int]] = {}
-        for row, found in made:
-            for text in found:
-                rows_of.setdefault(text, []).append(row)
-        return {row for text in gates.possible(seen.type, rows_of.keys()) for row in rows_of[text]}
 
-    def _by_value(self, seen: Seen, columns: _Columns, gates: Gates) -> Collection[int]:
-        """Of a single field each distinct string is worked out once, and lists only where there are any."""
-        assert seen.values is not None
-        name = seen.fields[0]
-        if not columns.texts(name):
+class _HostPlan:
+    """How to find the rows whose host (in one field, alone or in a URL) some Seens may match."""
+
+    def __init__(self, name: str, seens: list[Seen]) -> None:
+        self._name = name
+        self._seens = seens
+        self._types = sorted({seen.type for seen in seens})
+        self._known_texts = _Known()
+        self._known_hosts = _Known()
+
+    def rows(self, batch: Batch, columns: _Columns, gates: Gates) -> Iterable[int]:
+        armed = [type for type in self._types if gates.armed(type)]
+        if not armed:
             return ()
-        lists = columns.lists(name)
-        origins: dict[str, list[str | int]] = {}
-        for value in columns.texts(name) if not lists else {v for v in columns[name] if isinstance(v, str)}:
-            for text in seen.values(value):
-                origins.setdefault(text, []).append(value)
+        fresh = self._known_texts.fresh(columns.with_host(self._name))
+        texts_of = hosts_of(fresh)
+        hosts = self._known_hosts.fresh(texts_of.keys())
+        possible = {type: gates.possible_hosts(type, hosts) for type in armed}
+        held_hosts = set(chain.from_iterable(possible.values()))
+        self._known_hosts.note(hosts, held_hosts)
+        self._known_texts.note(fresh, {text for host in held_hosts for text in texts_of[host]})
+        rows: set[int] = set()
+        for seen in self._seens:
+            if not possible.get(seen.type):
+                continue
+            texts = {text for host in possible[seen.type] for text in texts_of[host]}
+            # Few enough to look at whole: these Seens may read fields that columns don't hold.
+            origins: dict[str, list[int]] = {}
+            for row in columns.holding(self._name, texts):
+                for text in seen.texts(batch.record(row)):
+                    origins.setdefault(text, []).append(row)
+            rows.update(_origins(seen, origins, gates))
+        return rows
+
+
+def _by_value(seen: Seen, known: _Known, columns: _Columns, gates: Gates) -> Iterable[int]:
+    """Of a single field each distinct string is worked out once, and lists only where there are any."""
+    assert seen.values is not None
+    name = seen.fields[0]
+    texts = columns.texts(name)
+    if not texts:
+        return ()
+    lists = columns.lists(name)
+    if lists:
+        texts = {value for value in columns[name] if isinstance(value, str)}
+    fresh = known.fresh(texts)
+    origins: dict[str, list[str]] = {}
+    for value in fresh:
+        for text in seen.values(value):
+            origins.setdefault(text, []).append(value)
+    held = set(_origins(seen, origins, gates))
+    known.note(fresh, held)
+    rows = columns.holding(name, held) if held else []
+    if lists:
+        rows_of: dict[str, list[int]] = {}
         for row in lists:
             for text in seen.values(columns[name][row]):
-                origins.setdefault(text, []).append(row)
-        held = {origin for text in gates.possible(seen.type, origins.keys()) for origin in origins[text]}
-        rows = {origin for origin in held if isinstance(origin, int)}
-        strings_held = {origin for origin in held if isinstance(origin, str)}
-        if strings_held:
-            rows.update(_holding(columns[name], strings_held))
-        return rows
+                rows_of.setdefault(text, []).append(row)
+        rows += _origins(seen, rows_of, gates)
+    return rows
+
+
+def _by_row(seen: Seen, columns: _Columns, gates: Gates) -> Iterable[int]:
+    assert seen.values is not None
+    origins: dict[str, list[int]] = {}
+    for row, values in enumerate(zip(*[columns[name] for name in seen.fields], strict=True)):
+        for text in seen.values(*values):
+            origins.setdefault(text, []).append(row)
+    return _origins(seen, origins, gates)
+
+
+def _origins(seen: Seen, origins: dict[str, list[Origin]], gates: Gates) -> list[Origin]:
+    """Where the texts that may match came from."""
+    if not origins:
+        return []
+    return [origin for text in gates.possible(seen.type, origins.keys()) for origin in origins[text]]
+
+
+class _Known:
+    """Texts that are known to match nothing, bounded. Gives up where traffic doesn't repeat itself."""
+
+    SIZE = 200_000
+    TRIAL = 50_000
+
+    def __init__(self) -> None:
+        self._texts: set[str] = set()
+        self._asked = 0
+        self._found = 0
+        self._useful = True
+
+    def fresh(self, texts: Set[str]) -> Collection[str]:
+        """The texts that aren't known."""
+        if not self._useful:
+            return texts
+        fresh = texts - self._texts
+        self._asked += len(texts)
+        self._found += len(texts) - len(fresh)
+        return fresh
+
+    def note(self, fresh: Collection[str], possible: Set[Any]) -> None:
+        """Of the ``fresh`` texts all but the ``possible`` match nothing."""
+        if not self._useful:
+            return
+        if len(self._texts) >= self.SIZE:
+            self._texts.clear()
+        self._texts.update(fresh)
+        self._texts -= possible
+        if self._asked > self.TRIAL:
+            self._useful = self._found * 5 > self._asked
+            self._asked = self._found = 0
+            if not self._useful:
+                self._texts.clear()
 
 
 class _Columns:
@@ -142,8 +240,28 @@ class _Columns:
     def texts(self, name: str) -> set[str]:
         """The distinct strings of a column, those in lists included."""
         if name not in self._texts:
-            self._texts[name] = _distinct(self[name])
+            column = self[name]
+            texts: set[Any]
+            try:
+                texts = set(column)
+            except TypeError:
+                lists = [value for value in column if value.__class__ is list]
+                texts = set(chain.from_iterable(lists))
+                texts.update([value for value in column if value.__class__ is str])
+            texts.discard(None)
+            self._texts[name] = texts
         return self._texts[name]
+
+    def with_host(self, name: str) -> set[str]:
+        """The distinct strings of a column that may hold a host: those that don't begin with ``/``."""
+        column = self[name]
+        if name not in self._texts and any(text.__class__ is str and text[:1] == "/" for text in column[:3]):
+            # Nearly all are paths, and nearly all distinct: it doesn't pay to make a set of them first.
+            try:
+                return {text for text in column if text is not None and text[:1] != "/"}
+            except TypeError:
+                pass
+        return {text for text in self.texts(name) if text[:1] != "/"}
 
     def lists(self, name: str) -> list[int]:
         """The rows whose value is a list."""
@@ -151,26 +269,14 @@ class _Columns:
             self._lists[name] = [row for row, value in enumerate(self[name]) if value.__class__ is list]
         return self._lists[name]
 
-
-def _distinct(column: Sequence[Any]) -> set[str]:
-    try:
-        found: set[Any] = set(column)
-        found.discard(None)
-    except TypeError:
-        found = set()
-        for value in column:
-            if value is not None:
-                found.update(strings(value))
-    return found
-
-
-def _holding(column: Sequence[Any], texts: Collection[str]) -> list[int]:
-    """The rows whose value is, or holds, one of ``texts``."""
-    try:
-        return [row for row, value in enumerate(column) if value in texts]
-    except TypeError:
-        return [
-            row
-            for row, value in enumerate(column)
-            if (value in texts if isinstance(value, str) else value is not None and any(v in texts for v in value))
-        ]
+    def holding(self, name: str, texts: Set[str]) -> list[int]:
+        """The rows whose value is, or holds, one of ``texts``."""
+        column = self[name]
+        try:
+            return [row for row, value in enumerate(column) if value in texts]
+        except TypeError:
+            return [
+                row
+                for row, value in enumerate(column)
+                if (not texts.isdisjoint(value) if value.__class__ is list else value in texts)
+            ]

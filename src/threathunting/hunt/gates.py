@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Iterable
-from typing import Any
 
+from threathunting.hunt.hosts import host_name, hosts_of
 from threathunting.intel.canonical import canonical
 from threathunting.intel.store import Store
 from threathunting.intel.types import IndicatorType
@@ -17,7 +17,6 @@ from threathunting.intel.types import IndicatorType
 _MEMO_SIZE = 200_000
 """Texts whose canonical form a gate remembers; then it begins anew."""
 
-_URL_NAME = re.compile(r"(?:[a-z][a-z0-9+.\-]*://)*(?:[^/?#]*@)?([^/?#:]*)")
 _ADDRESS_LIKE = re.compile(r"[\s\[\]/0-9a-fA-F:.]+")
 _NOT_IN_IPV4 = bytes(byte for byte in range(256) if byte not in b"0123456789.\n")
 
@@ -62,9 +61,19 @@ class Gates:
         """Those of ``texts`` that may match, as they were given."""
         return self._gates[type](texts)
 
-    def url_hosts(self, hosts: Collection[str]) -> list[str]:
-        """Those of ``hosts`` (with or without port) of which some URL is armed."""
-        return self._url.hosts(hosts)
+    def armed_paths(self) -> bool:
+        """Whether a URL without host is armed (``/gate.php``)."""
+        return self._url.paths
+
+    def possible_hosts(self, type: IndicatorType, names: Collection[str]) -> list[str]:
+        """Those of the host names (see ``host_name``) of which a URL, or which as a name or address, may be armed."""
+        if type is IndicatorType.URL:
+            return self._url.hosts(names)
+        # Of an address in brackets the name is only a part, and one that isn't ASCII has another canonical form.
+        odd = [name for name in names if name[:1] == "[" or not name.isascii()]
+        if type is IndicatorType.ADDR:
+            names = [name for name in names if name[-1:].isdigit()]
+        return self.possible(type, names) + odd
 
 
 class _Memo:
@@ -87,6 +96,11 @@ class _Memo:
             if len(text) < 1000:
                 self._canonical[text] = known
         return known
+
+    def matches(self, text: str) -> bool:
+        """Whether a text matches, exactly, at some time."""
+        value = self.canonical(text)
+        return value is not None and bool(self._store.lookup(self._type, value, 0.0))
 
     def possible(self, texts: Iterable[str]) -> list[str]:
         armed = self._store.values(self._type)
@@ -140,15 +154,12 @@ class _Addr(_Memo):
     def __init__(self, store: Store) -> None:
         super().__init__(store, IndicatorType.ADDR)
         self._v4_starts: set[str] = set()
-        self._v6_subnets = False
 
     def rebuild(self) -> None:
         self._v4_starts.clear()
-        self._v6_subnets = False
         for subnet in self._store.values(IndicatorType.SUBNET):
             net, _, bits = subnet.partition("/")
             if ":" in net:
-                self._v6_subnets = True
                 continue
             first, second = (int(octet) for octet in net.split(".")[:2])
             # The canonical form admits nothing wider than /8, so one of these is 256 starts at most.
@@ -161,22 +172,17 @@ class _Addr(_Memo):
         hits = [text for text in all_texts if text in armed]
         if self._v4_starts:
             starts = self._v4_starts
-            hits += [text for text in all_texts if text.rsplit(".", 2)[0] in starts]
+            hits += [text for text in all_texts if text.rsplit(".", 2)[0] in starts and self.matches(text)]
         joined = "\n".join(all_texts).encode("utf-8", "surrogatepass")
         if joined.translate(None, b"0123456789.\n"):
-            hits += [text for text in all_texts if self._odd(text, armed)]
+            hits += [text for text in all_texts if self._odd(text)]
         return hits
 
-    def _odd(self, text: str, armed: Any) -> bool:
+    def _odd(self, text: str) -> bool:
         """Whether a text that isn't a plain IPv4 address may match: IPv6, and addresses with brackets or space."""
         if not _ADDRESS_LIKE.fullmatch(text) or text.replace(".", "").isdigit():
             return False
-        value = self.canonical(text)
-        if value is None:
-            return False
-        if value in armed:
-            return True
-        return self._v6_subnets if ":" in value else value.rsplit(".", 2)[0] in self._v4_starts
+        return self.matches(text)
 
 
 class _Domain(_Memo):
@@ -204,15 +210,13 @@ class _Domain(_Memo):
         low = [text.rstrip(". ") for text in low]
         hits = [text for text, key in zip(given, low, strict=True) if key in armed]
         for length, endings in self._endings:
-            hits += [text for text, key in zip(given, low, strict=True) if key[-length:] in endings]
+            hits += [
+                text for text, key in zip(given, low, strict=True) if key[-length:] in endings and self.matches(text)
+            ]
         if len(given) != len(all_texts):
             plain = set(given)
-            hits += [text for text in all_texts if text not in plain and self._odd(text)]
+            hits += [text for text in all_texts if text not in plain and self.matches(text)]
         return hits
-
-    def _odd(self, text: str) -> bool:
-        value = self.canonical(text)
-        return value is not None and (value in self._store.values(IndicatorType.DOMAIN) or bool(self._endings))
 
 
 class _Url(_Memo):
@@ -221,35 +225,21 @@ class _Url(_Memo):
     def __init__(self, store: Store) -> None:
         super().__init__(store, IndicatorType.URL)
         self._names: set[str] = set()
+        self.paths = False
 
     def rebuild(self) -> None:
-        self._names = {_url_name(url) for url in self._store.values(IndicatorType.URL) if not url.startswith("/")}
+        armed = self._store.values(IndicatorType.URL)
+        self._names = {host_name(url) for url in armed if not url.startswith("/")}
+        self.paths = any(url.startswith("/") for url in armed)
 
     def possible(self, texts: Iterable[str]) -> list[str]:
         armed = self._store.values(IndicatorType.URL)
-        names = self._names
-        hits = []
-        for text in texts:
-            low = text.strip().lower()
-            plain = text.isascii()
-            if low.startswith("/"):
-                if low in armed or not plain:
-                    hits.append(text)
-            elif (not plain or _url_name(low) in names) and self.canonical(text) in armed:
-                hits.append(text)
+        texts_of = hosts_of([text for text in texts if text[:1] != "/"])
+        hits = [text for host in self.hosts(texts_of.keys()) for text in texts_of[host] if self.canonical(text) in armed]
+        if self.paths:
+            hits += [text for text in texts if text[:1] == "/" and self.canonical(text) in armed]
         return hits
 
-    def hosts(self, hosts: Iterable[str]) -> list[str]:
-        names = self._names
-        return [
-            host
-            for host in hosts
-            # A host that ends so may make another host with the path behind it.
-            if _url_name(host.strip().lower()) in names or not host.isascii() or host.endswith((":", "/", "@"))
-        ]
-
-
-def _url_name(lowered: str) -> str:
-    """The host of a lower-case URL, without scheme, user info, port and final dots."""
-    match = _URL_NAME.match(lowered)
-    return match.group(1).rstrip(". ") if match else ""
+    def hosts(self, names: Iterable[str]) -> list[str]:
+        armed = self._names
+        return [name for name in names if name in armed or name[:1] == "[" or not name.isascii()]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ KEPT_BYTES = 4096
 """Of a rejected line, as many bytes are kept aside."""
 
 _any_json = msgspec.json.Decoder()
+_raw_json = msgspec.json.Decoder(msgspec.Raw)
 
 
 def column_value(value: object) -> str | list[str | None] | None:
@@ -29,11 +31,10 @@ def column_value(value: object) -> str | list[str | None] | None:
 class DictBatch:
     """Records held as dictionaries: what sensors give that have to make each record anyhow."""
 
-    def __init__(self, log: str, records: list[Record], positions: list[int]) -> None:
-        """Hold ``records`` of one log with each one's position in its source."""
+    def __init__(self, log: str, records: list[Record]) -> None:
+        """Hold ``records`` of one log."""
         self.log = log
         self._records = records
-        self._positions = positions
 
     def __len__(self) -> int:
         """Number of records."""
@@ -51,10 +52,6 @@ class DictBatch:
         """None: these records were not JSON objects in Zeek's names."""
         return None
 
-    def position(self, row: int) -> int:
-        """See ``records.Batch``."""
-        return self._positions[row]
-
 
 class JsonBatch:
     """JSON lines of one log, of which only the wanted fields are decoded until a row is asked for."""
@@ -65,16 +62,15 @@ class JsonBatch:
         fields: tuple[str, ...],
         rows: list[Any],
         block: bytes,
-        offset: int,
-        lines: list[tuple[int, bytes]] | None = None,
+        lines: list[bytes] | None = None,
         fixed: dict[int, Record] | None = None,
     ) -> None:
-        """Hold ``rows``; without ``lines``, each line of ``block`` (at ``offset``) is a row's."""
+        """Hold ``rows`` of ``block``. ``lines`` are the rows' lines where they are known; ``fixed`` are records
+        of lines that had to be repaired."""
         self.log = log
         self._index = {name: f"f{number}" for number, name in enumerate(fields)}
         self._rows = rows
         self._block = block
-        self._offset = offset
         self._lines = lines
         self._fixed = fixed or {}
 
@@ -84,38 +80,38 @@ class JsonBatch:
 
     def column(self, name: str) -> Sequence[Any]:
         """See ``records.Batch``."""
-        attribute = self._index[name]
-        return [getattr(row, attribute) for row in self._rows]
+        return list(map(attrgetter(self._index[name]), self._rows))
 
     def record(self, row: int) -> Record:
         """See ``records.Batch``."""
         if row in self._fixed:
             return self._fixed[row]
-        record: Record = _any_json.decode(self._line(row)[1])
+        try:
+            record: Record = _any_json.decode(self._line(row))
+        except UnicodeDecodeError:
+            # Bad UTF-8 in a field that nobody looked at.
+            record = repaired(self._line(row))
         return record
 
     def raw(self, row: int) -> bytes | None:
         """The row's JSON object as it stands in the log; None where it had to be repaired or isn't UTF-8."""
         if row in self._fixed:
             return None
-        line = self._line(row)[1].strip()
+        line = self._line(row).strip()
         try:
             line.decode()
         except UnicodeDecodeError:
             return None
         return line
 
-    def position(self, row: int) -> int:
-        """See ``records.Batch``."""
-        return self._line(row)[0]
-
-    def _line(self, row: int) -> tuple[int, bytes]:
+    def _line(self, row: int) -> bytes:
         if self._lines is None:
-            at = self._offset
-            self._lines = []
-            for line in self._block.split(b"\n"):
-                self._lines.append((at, line))
-                at += len(line) + 1
+            self._lines = self._block.split(b"\n")
+            if self._block.endswith(b"\n"):
+                self._lines.pop()
+            if len(self._lines) != len(self._rows):
+                # Empty lines, or several objects on one: the objects one by one are what the rows were made of.
+                self._lines = [bytes(raw) for raw in _raw_json.decode_lines(self._block)]
         return self._lines[row]
 
 
@@ -148,9 +144,8 @@ def json_batch(
     decoder, struct = _row_decoder(fields)
     try:
         rows = decoder.decode_lines(block)
-        if len(rows) == (block.count(b"\n") if block.endswith(b"\n") else block.count(b"\n") + 1):
-            report.records += len(rows)
-            return JsonBatch(log, fields, rows, block, offset, lines)
+        report.records += len(rows)
+        return JsonBatch(log, fields, rows, block)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         pass
     return _line_by_line(log, fields, decoder, struct, _numbered(block, offset) if lines is None else lines, path, report)
@@ -176,7 +171,7 @@ def _line_by_line(
     report: ReadReport,
 ) -> JsonBatch:
     rows: list[Any] = []
-    kept: list[tuple[int, bytes]] = []
+    kept: list[bytes] = []
     fixed: dict[int, Record] = {}
     for offset, line in lines:
         if not line.strip():
@@ -192,9 +187,9 @@ def _line_by_line(
             report.repaired_records += 1
             fixed[len(rows)] = record
             rows.append(struct(*[column_value(record.get(name)) for name in fields]))
-        kept.append((offset, line))
+        kept.append(line)
     report.records += len(rows)
-    return JsonBatch(log, fields, rows, b"", 0, kept, fixed)
+    return JsonBatch(log, fields, rows, b"", kept, fixed)
 
 
 def repaired(line: bytes) -> Record:

@@ -83,7 +83,7 @@ def blocks(path: Path, span: Span, report: ReadReport) -> Iterator[tuple[int, by
         if kind is None:
             start = _line_start(file, span.start)
             file.seek(start)
-            yield from _lines(_plain(file, start, span.limit), start, span.end, path, report)
+            yield from _lines(_plain(file, start, span.limit, report), start, span.end, path, report)
         else:
             file.seek(0)
             yield from _lines(_guarded(file, kind, path, report), 0, None, path, report)
@@ -103,9 +103,10 @@ def _line_start(file: BinaryIO, start: int) -> int:
     return at
 
 
-def _plain(file: BinaryIO, at: int, limit: int | None) -> Iterator[bytes]:
+def _plain(file: BinaryIO, at: int, limit: int | None, report: ReadReport) -> Iterator[bytes]:
     while chunk := file.read(BLOCK if limit is None else max(min(BLOCK, limit - at), 0)):
         at += len(chunk)
+        report.consumed += len(chunk)
         yield chunk
 
 
@@ -152,6 +153,7 @@ def _guarded(file: BinaryIO, kind: str, path: Path, report: ReadReport) -> Itera
     try:
         for chunk in _decompressed(file, kind, BLOCK):
             given += len(chunk)
+            report.consumed = file.tell()
             held += len(chunk)
             waiting.append(chunk)
             if held >= BLOCK:

@@ -102,7 +102,7 @@ class JsonLog:
         return self.fallback if found == "unknown" else found
 
     def _nested(self, block: bytes, offset: int, report: ReadReport) -> Iterator[Batch]:
-        by_log: dict[str, tuple[list[Record], list[int]]] = {}
+        by_log: dict[str, list[Record]] = {}
         for line in block.split(b"\n"):
             if line.strip():
                 try:
@@ -112,13 +112,11 @@ class JsonLog:
                 else:
                     path = record.get("_path")
                     log = self.log or (path if isinstance(path, str) else from_fields(record))
-                    records, positions = by_log.setdefault(self.fallback if log == "unknown" else log, ([], []))
-                    records.append(record)
-                    positions.append(offset)
+                    by_log.setdefault(self.fallback if log == "unknown" else log, []).append(record)
             offset += len(line) + 1
-        for log, (records, positions) in by_log.items():
+        for log, records in by_log.items():
             report.records += len(records)
-            yield DictBatch(log, records, positions)
+            yield DictBatch(log, records)
 
 
 def flat(record: dict[str, Any], prefix: str = "") -> Record:

@@ -118,7 +118,7 @@ class TsvLog:
                 elif line.strip("\r\x00 "):
                     values = line.rstrip("\r").split(header.separator)
                     if len(values) == len(header.fields):
-                        batch.rows.append((here, values))
+                        batch.rows.append(values)
                         report.records += 1
                     elif number == last:
                         report.unfinished += 1
@@ -142,7 +142,7 @@ def _is_utf8(line: bytes) -> bool:
 
 
 class _TsvBatch:
-    def __init__(self, log: str, header: Header, rows: list[tuple[int, list[str]]]) -> None:
+    def __init__(self, log: str, header: Header, rows: list[list[str]]) -> None:
         self.log = log
         self.header = header
         self.rows = rows
@@ -157,7 +157,7 @@ class _TsvBatch:
             return [None] * len(self.rows)
         header = self.header
         unset, empty = header.unset, header.empty
-        texts = [row[at] for _, row in self.rows]
+        texts = [row[at] for row in self.rows]
         if _kind(header, at) not in _SCALARS and not _is_list(_kind(header, at)):
             return [
                 None if text == unset else text if "\\x" not in text and text != empty else _string(text, header)
@@ -169,16 +169,13 @@ class _TsvBatch:
     def record(self, row: int) -> Record:
         header = self.header
         record: Record = {}
-        for at, (name, text) in enumerate(zip(header.fields, self.rows[row][1], strict=True)):
+        for at, (name, text) in enumerate(zip(header.fields, self.rows[row], strict=True)):
             if text != header.unset:
                 record[name] = _converter(header, at)(text)
         return record
 
     def raw(self, row: int) -> bytes | None:
         return None
-
-    def position(self, row: int) -> int:
-        return self.rows[row][0]
 
 
 def _kind(header: Header, at: int) -> str:
