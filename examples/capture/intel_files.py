@@ -6,14 +6,13 @@ import csv
 import io
 import json
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 NAMESPACE = uuid.uuid5(uuid.NAMESPACE_DNS, "threathunting.example")
 WHEN = "2026-01-01T00:00:00Z"
-CONFIDENCE = {"low": 30, "medium": 50, "high": 75, "critical": 95}
 
 
 @dataclass(frozen=True)
@@ -149,29 +148,39 @@ def table(told: list[Told]) -> str:
 
 
 def stix(told: list[Told]) -> str:
-    """A STIX 2.1 bundle (OASIS STIX 2.1, sections 4.7 and 9)."""
-
-    def objects() -> Iterator[dict[str, Any]]:
-        for item in told:
-            if pattern := _pattern(item):
-                yield {
+    """A STIX 2.1 bundle (sections 4.5, 4.7 and 9). STIX has no place for a level, so it is a label."""
+    sources = {
+        source: {
+            "type": "identity",
+            "spec_version": "2.1",
+            "id": f"identity--{uuid.uuid5(NAMESPACE, source)}",
+            "created": WHEN,
+            "modified": WHEN,
+            "name": source,
+            "identity_class": "system",
+        }
+        for source in sorted({item.source for item in told})
+    }
+    objects: list[dict[str, Any]] = [*sources.values()]
+    for item in told:
+        if pattern := _pattern(item):
+            objects.append(
+                {
                     "type": "indicator",
                     "spec_version": "2.1",
                     "id": f"indicator--{item.id}",
+                    "created_by_ref": sources[item.source]["id"],
                     "created": WHEN,
                     "modified": WHEN,
                     "name": item.desc,
                     "indicator_types": ["malicious-activity"],
-                    "confidence": CONFIDENCE[item.level],
-                    "labels": [item.source],
+                    "labels": [f"level:{item.level}"],
                     "pattern": pattern,
                     "pattern_type": "stix",
                     "valid_from": WHEN,
                 }
-
-    return _json(
-        {"type": "bundle", "id": f"bundle--{uuid.uuid5(NAMESPACE, 'stix')}", "objects": list(objects())}
-    )
+            )
+    return _json({"type": "bundle", "id": f"bundle--{uuid.uuid5(NAMESPACE, 'stix')}", "objects": objects})
 
 
 def _pattern(item: Told) -> str:
@@ -206,6 +215,7 @@ def misp(told: list[Told]) -> str:
         "file_name": ("filename", "Payload delivery"),
         "ja3": ("ja3-fingerprint-md5", "Network activity"),
         "hassh": ("hassh-md5", "Network activity"),
+        "pubkey_hash": ("ssh-fingerprint", "Network activity"),
     }
     hashes = {40: "sha1", 64: "sha256"}
     attributes = []
