@@ -31,8 +31,11 @@ class Seen:
     What isn't of the type (a host name where addresses are asked for) is passed over, so one field may
     stand in several Seens.
 
-    ``host`` speeds up URLs: it names the field whose value is their host, with or without a port, so that
-    only hosts of armed URLs are looked at more closely. Leave it out where that host may stand elsewhere.
+    ``host`` speeds up URLs, and the names and addresses in them: it names the field that holds the host of
+    all that this Seen yields, with or without a port, or a URL with that host (a value that begins with ``/``
+    has none). Then only rows whose host can match are looked at more closely. Leave it out where the host may
+    stand elsewhere. ``paths`` says that all this Seen yields are URLs without host (``/gate.php``): nothing
+    is looked at while none is armed.
 
     ``when`` is a further condition on the whole record (``auth_success`` is true), asked only of records in
     which a value was found. Fields that aren't text belong there or behind ``host``: other ``values`` may

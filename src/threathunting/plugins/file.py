@@ -6,7 +6,6 @@ from collections.abc import Iterable
 
 from threathunting.intel.types import IndicatorType
 from threathunting.plugins._api import Log, Plugin, Seen, strings
-from threathunting.plugins._values import base_name
 from threathunting.records import Record
 
 CERTIFICATE_TYPES = frozenset(
@@ -17,7 +16,8 @@ CERTIFICATE_TYPES = frozenset(
 
 def is_certificate(record: Record) -> bool:
     """Whether the file is a certificate."""
-    return record.get("mime_type") in CERTIFICATE_TYPES
+    kind = record.get("mime_type")
+    return isinstance(kind, str) and kind in CERTIFICATE_TYPES
 
 
 def is_smb(record: Record) -> bool:
@@ -31,8 +31,8 @@ def is_not_smb(record: Record) -> bool:
 
 
 def base_names(filename: object) -> Iterable[str]:
-    """The last component of a path."""
-    return [base_name(text) for text in strings(filename)]
+    """The last component of a path in SMB."""
+    return [text.rpartition("\\")[2] for text in strings(filename)]
 
 
 PLUGIN = Plugin(

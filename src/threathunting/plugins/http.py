@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from functools import partial
 
@@ -16,6 +17,7 @@ from threathunting.plugins._values import (
     is_addr,
     url_host,
 )
+from threathunting.records import Record
 
 PROXY_HEADERS = (
     "X-FORWARDED-FOR",
@@ -31,20 +33,35 @@ PROXY_HEADERS = (
 """Headers that tell the client behind a proxy. Zeek's ``HTTP::proxy_headers`` says which of them it logs."""
 
 
+_FINAL_PORT = re.compile(r":[0-9]+$")
+
+
 def header_names(host: object) -> Iterable[str]:
-    """The host of a Host header, if it is a name, as which Zeek takes an IPv6 address in brackets, too."""
-    if isinstance(host, str) and host.startswith("[") and "]" in host:
-        return (host[: host.index("]") + 1],)
-    return host_names(host)
+    """The host of a Host header, if it is a name; Zeek takes an IPv6 address in brackets for one, too."""
+    names = host_names(host)
+    if isinstance(host, str) and (names or host.startswith("[")):
+        names.append(_FINAL_PORT.sub("", host))
+    return names
 
 
 def site_urls(host: object, uri: object, port: object) -> Iterable[str]:
     """The URL by its Host header, and as Zeek makes it: with every port but 80 put behind the header."""
     if not isinstance(host, str) or not isinstance(uri, str) or not host or _is_absolute(uri):
         return ()
+    found = [host + uri] if _keeps_host(uri) else []
     if isinstance(port, int) and port != 80:
-        return (host + uri, f"{host}:{port}{uri}")
-    return (host + uri,)
+        found.append(f"{host}:{port}{uri}")
+    return found
+
+
+def asks_of_the_server(record: Record) -> bool:
+    """Whether a request is for no path (``OPTIONS *``, and the ``PRI *`` that HTTP/2 begins with)."""
+    return record.get("uri") == "*"
+
+
+def server_urls(host: object) -> Iterable[str]:
+    """Zeek's URL of a request for no path on port 80."""
+    return (f"{host}*",) if isinstance(host, str) else ()
 
 
 def site_paths(host: object, uri: object) -> Iterable[str]:
@@ -68,7 +85,7 @@ def hostless_urls(host: object, uri: object, responder: object, port: object) ->
         responder = f"[{responder}]"
     if isinstance(port, int) and port != 80:
         return (f"{responder}:{port}{uri}",)
-    return (responder + uri,)
+    return (responder + uri,) if _keeps_host(uri) else ()
 
 
 def absolute_urls(uri: object) -> Iterable[str]:
@@ -93,13 +110,13 @@ def absolute_paths(uri: object) -> Iterable[str]:
     return (uri.partition("?")[0],)
 
 
-def referrers(referrer: object) -> Iterable[str]:
-    """The referrer, and what follows its last ``://`` (an open redirect's target, all that Zeek looks at)."""
-    if not isinstance(referrer, str):
+def redirect_targets(url: object) -> Iterable[str]:
+    """What follows a URL's last ``://``: where an open redirect goes, and all that Zeek reads of it."""
+    if not isinstance(url, str):
         return ()
-    _, _, first = referrer.partition("://")
-    last = first.rpartition("://")[2]
-    return (referrer,) if last == first else (referrer, last)
+    rest = url.partition("://")[2]
+    target = rest.rpartition("://")[2]
+    return (target,) if target != rest else ()
 
 
 def referrer_paths(referrer: object) -> Iterable[str]:
@@ -160,6 +177,11 @@ def _is_absolute(uri: str) -> bool:
     return uri[:1] != "/" and "://" in uri
 
 
+def _keeps_host(uri: str) -> bool:
+    """Whether a host is still the same with this behind it."""
+    return uri[:1] in ("/", "?", "#")
+
+
 def _connect_host(uri: str) -> str:
     target = uri.partition(" ")[0]
     return target if ":" in target and "/" not in target else ""
@@ -171,7 +193,7 @@ PLUGIN = Plugin(
         Log(
             name="http",
             seen=(
-                Seen("HTTP::IN_HOST_HEADER", IndicatorType.DOMAIN, ("host",), header_names),
+                Seen("HTTP::IN_HOST_HEADER", IndicatorType.DOMAIN, ("host",), header_names, host="host"),
                 Seen("HTTP::IN_HOST_HEADER", IndicatorType.ADDR, ("host",), host_addrs, host="host"),
                 Seen("HTTP::IN_URL", IndicatorType.URL, ("host", "uri", "id.resp_p"), site_urls, host="host"),
                 Seen(
@@ -182,16 +204,43 @@ PLUGIN = Plugin(
                     host="id.resp_h",
                 ),
                 Seen("HTTP::IN_URL", IndicatorType.URL, ("uri",), absolute_urls, host="uri"),
+                Seen("HTTP::IN_URL", IndicatorType.URL, ("host",), server_urls, when=asks_of_the_server),
+                Seen("HTTP::IN_URL", IndicatorType.URL, ("id.resp_h",), server_urls, when=asks_of_the_server),
                 Seen("HTTP::IN_URL_PATH", IndicatorType.URL, ("host", "uri"), site_paths, host="host"),
                 Seen("HTTP::IN_URL_PATH", IndicatorType.URL, ("uri",), absolute_paths, host="uri"),
                 Seen("HTTP::IN_URL_PATH", IndicatorType.URL, ("uri",), paths, paths=True),
                 Seen("HTTP::IN_URI_HOST", IndicatorType.DOMAIN, ("uri",), uri_host_names, host="uri"),
                 Seen("HTTP::IN_URI_HOST", IndicatorType.ADDR, ("uri",), uri_host_addrs, host="uri"),
                 Seen("HTTP::IN_USER_AGENT_HEADER", IndicatorType.SOFTWARE, ("user_agent",)),
-                Seen("HTTP::IN_REFERRER_HEADER", IndicatorType.URL, ("referrer",), referrers, host="referrer"),
-                Seen("HTTP::IN_REFERRER_PATH", IndicatorType.URL, ("referrer",), referrer_paths, host="referrer"),
-                Seen("HTTP::IN_REFERRER_HOST", IndicatorType.DOMAIN, ("referrer",), url_host_names, host="referrer"),
-                Seen("HTTP::IN_REFERRER_HOST", IndicatorType.ADDR, ("referrer",), url_host_addrs, host="referrer"),
+                Seen("HTTP::IN_REFERRER_HEADER", IndicatorType.URL, ("referrer",), host="referrer"),
+                Seen(
+                    "HTTP::IN_REFERRER_HEADER",
+                    IndicatorType.URL,
+                    ("referrer",),
+                    redirect_targets,
+                    host="referrer",
+                ),
+                Seen(
+                    "HTTP::IN_REFERRER_PATH",
+                    IndicatorType.URL,
+                    ("referrer",),
+                    referrer_paths,
+                    host="referrer",
+                ),
+                Seen(
+                    "HTTP::IN_REFERRER_HOST",
+                    IndicatorType.DOMAIN,
+                    ("referrer",),
+                    url_host_names,
+                    host="referrer",
+                ),
+                Seen(
+                    "HTTP::IN_REFERRER_HOST",
+                    IndicatorType.ADDR,
+                    ("referrer",),
+                    url_host_addrs,
+                    host="referrer",
+                ),
                 Seen("HTTP::IN_ORIGIN_HEADER", IndicatorType.DOMAIN, ("origin",), url_host_names),
                 Seen("HTTP::IN_ORIGIN_HEADER", IndicatorType.ADDR, ("origin",), url_host_addrs),
                 *(

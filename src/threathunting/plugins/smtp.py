@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from threathunting.intel.types import IndicatorType
 from threathunting.plugins._api import Log, Plugin, Seen, strings
-from threathunting.plugins._values import addrs_in, emails_in, host_addrs, host_names
+from threathunting.plugins._values import addrs_in, emails_with_marks, host_addrs, host_names
 from threathunting.records import Record
 
 HEADERS = ("from", "to", "cc", "date", "subject", "msg_id", "reply_to", "user_agent", "first_received")
@@ -42,19 +42,27 @@ PLUGIN = Plugin(
         Log(
             name="smtp",
             seen=(
-                Seen("SMTP::IN_MAIL_FROM", IndicatorType.EMAIL, ("mailfrom",), emails_in, when=has_message),
-                Seen("SMTP::IN_RCPT_TO", IndicatorType.EMAIL, ("rcptto",), emails_in, when=has_message),
+                Seen(
+                    "SMTP::IN_MAIL_FROM",
+                    IndicatorType.EMAIL,
+                    ("mailfrom",),
+                    emails_with_marks,
+                    when=has_message,
+                ),
+                Seen(
+                    "SMTP::IN_RCPT_TO", IndicatorType.EMAIL, ("rcptto",), emails_with_marks, when=has_message
+                ),
                 Seen(
                     "SMTP::IN_ENVELOPE",
                     IndicatorType.EMAIL,
                     ("mailfrom", "rcptto"),
-                    emails_in,
+                    emails_with_marks,
                     when=has_no_message,
                 ),
-                Seen("SMTP::IN_FROM", IndicatorType.EMAIL, ("from",), emails_in),
-                Seen("SMTP::IN_TO", IndicatorType.EMAIL, ("to",), emails_in),
-                Seen("SMTP::IN_CC", IndicatorType.EMAIL, ("cc",), emails_in),
-                Seen("SMTP::IN_REPLY_TO", IndicatorType.EMAIL, ("reply_to",), emails_in),
+                Seen("SMTP::IN_FROM", IndicatorType.EMAIL, ("from",), emails_with_marks),
+                Seen("SMTP::IN_TO", IndicatorType.EMAIL, ("to",), emails_with_marks),
+                Seen("SMTP::IN_CC", IndicatorType.EMAIL, ("cc",), emails_with_marks),
+                Seen("SMTP::IN_REPLY_TO", IndicatorType.EMAIL, ("reply_to",), emails_with_marks),
                 # Zeek's path begins with the two ends of the connection itself.
                 Seen("SMTP::IN_RECEIVED_HEADER", IndicatorType.ADDR, ("path",), when=has_message),
                 Seen(

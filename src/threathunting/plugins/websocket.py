@@ -11,7 +11,7 @@ from threathunting.plugins._values import host_addrs, host_names
 
 def urls(host: object, uri: object) -> Iterable[str]:
     """The URL by its Host header."""
-    return (host + uri,) if isinstance(host, str) and isinstance(uri, str) and host else ()
+    return (host + uri,) if isinstance(host, str) and isinstance(uri, str) and host and uri[:1] == "/" else ()
 
 
 PLUGIN = Plugin(
