@@ -49,6 +49,8 @@ def test_host_header(host: str, found: set[str]) -> None:
         ({"host": "a.example", "uri": "http://b.example/x"}, {"url:b.example/x"}),
         ({"host": "a.example", "uri": "HTTP://b.example:80/x?y"}, {"url:b.example/x?y"}),
         ({"host": "a.example", "uri": "*", "id__resp_p": 80}, {"url:a.example*"}),
+        ({"uri": "*", "id__resp_h": "192.0.2.1", "id__resp_p": 80}, {"url:192.0.2.1*"}),
+        ({"uri": "*", "id__resp_h": "192.0.2.1", "id__resp_p": 81}, {"url:192.0.2.1*", "url:192.0.2.1:81*"}),
         ({"host": "a.example"}, set()),
         ({"host": "", "uri": "/x"}, set()),
     ],

@@ -12,7 +12,7 @@ PLUGIN = Plugin(
             seen=(
                 Seen("RADIUS::IN_USER_NAME", IndicatorType.USER_NAME, ("username",), user_names),
                 Seen("RADIUS::IN_FRAMED_ADDR", IndicatorType.ADDR, ("framed_addr",)),
-                # Zeek before 6.0 had remote_ip for tunnel_client.
+                # Zeek before 3.0 called it remote_ip.
                 Seen(
                     "RADIUS::IN_TUNNEL_CLIENT", IndicatorType.ADDR, ("tunnel_client", "remote_ip"), host_addrs
                 ),

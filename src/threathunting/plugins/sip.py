@@ -9,6 +9,9 @@ from threathunting.intel.types import IndicatorType
 from threathunting.plugins._api import Log, Plugin, Seen, strings
 from threathunting.plugins._values import addrs_in, host_addrs, host_names
 
+MAX_LENGTH = 4096
+"""Of a header this much is read: longer ones are an attack."""
+
 _URI = re.compile(r"\b(?:sips?|tel):(?:([^@\s<>;?\"]{0,256})@)?(\[[0-9a-f:.]+\]|[^\s<>;?,\":]+)?", re.I)
 
 
@@ -19,7 +22,7 @@ def _parties(values: tuple[object, ...]) -> list[tuple[str, str]]:
         for value in values
         if value is not None
         for text in strings(value)
-        for user, host in _URI.findall(text)
+        for user, host in _URI.findall(text[:MAX_LENGTH])
     ]
 
 

@@ -34,7 +34,7 @@ PLUGIN = Plugin(
                 Seen("SSL::IN_JA3S", IndicatorType.JA3, ("ja3s",)),
                 Seen("SSL::IN_JA4", IndicatorType.JA4, ("ja4",)),
             ),
-            # The fuids are of Zeek before 5.0, where x509.log had them as `id`.
+            # The fuids are of Zeek before 4.1, where x509.log had them as `id`.
             links=("cert_chain_fps", "client_cert_chain_fps", "cert_chain_fuids", "client_cert_chain_fuids"),
             ecs={
                 "version": "tls.version",
