@@ -24,9 +24,13 @@ MIN_PREFIX_V6 = 16
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\u2028\u2029\x85]")
 _IPV4 = re.compile(r"(?:(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)\.){3}(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)", re.A)
 _HEX = re.compile(r"[0-9a-f]+")
-_SCHEME = re.compile(r"(?:[a-z][a-z0-9+.\-]*://)+")
+# Possessive quantifiers (``*+``): what traffic shows can't make these go back and forth over it.
+_BEFORE_HOST = re.compile(r"(?:\s*+(?:[a-z][a-z0-9+.\-]*+://|[^/?#@]*+@))*+\s*+")
+_USUAL_DOMAIN = re.compile(r"[a-z0-9_\-]+(?:\.[a-z0-9_\-]+)*")
+_USUAL_URL = re.compile(r"(?:https?://)?((?:[a-z0-9_\-]+\.)+[a-z0-9_\-]+/[!-~]*)")
+_USUAL_HASH = re.compile(r"[0-9a-f]{64}|[0-9a-f]{40}|[0-9a-f]{32}")
 _HOST = re.compile(r"(?:[a-z0-9_\-]+(?:\.[a-z0-9_\-]+)*|\[[0-9a-f:.]+\])(?::\d{1,5})?")
-_NAMED_EMAIL = re.compile(r"<\s*(?:mailto:)?([^<>]*)>[^<>]*$")
+_NAMED_EMAIL = re.compile(r"<\s*+(?:mailto:)?([^<>]*+)>[^<>]*+$")
 _OPENSSH_FINGERPRINT = re.compile(r"sha256:[a-z0-9+/]{20,64}")
 _JA4 = re.compile(r"[a-z][a-z0-9]{2}[a-z]\d{4}[a-z0-9]{2}_[0-9a-f]{12}_[0-9a-f]{12}")
 
@@ -109,6 +113,9 @@ def _domain_text(value: str) -> str:
 
 def domain(value: str) -> str:
     """A DNS name: lower-case, A-labels (RFC 5890), no final dot. Odd but real names (mDNS, NetBIOS) pass."""
+    # Most are like this; the rest of the function gives the same. So in url and any_hash.
+    if len(value) <= 255 and _USUAL_DOMAIN.fullmatch(value):
+        return value
     value = _domain_text(_text(value)).rstrip(". ")
     if not value:
         raise ValueError("is empty")
@@ -127,31 +134,29 @@ def url(value: str) -> str:
     A host alone gets the path ``/``. A value that begins with ``/`` is a path on any host.
     """
     value = _text(value)
+    if usual := _USUAL_URL.fullmatch(value):
+        return usual.group(1)
     if value.startswith("/"):
         if value.strip("/") == "":
             raise ValueError("is a bare '/', which every site has")
         return value
-    value = _SCHEME.sub("", value, count=1)
+    if before := _BEFORE_HOST.match(value):  # at the start only: a page's query may hold another URL
+        value = value[before.end() :]
     end = len(value)
     for mark in "/?#":
         found = value.find(mark)
         if 0 <= found < end:
             end = found
-    host, rest = value[:end].rpartition("@")[2], value[end:]
+    host, rest = value[:end], value[end:]
     if not host.isascii():
         host = _domain_text(host)
-    while True:
-        if host.endswith((":80", ":443")):
-            host = host[: host.rindex(":")]
-        elif host.endswith("."):
-            host = host[:-1]
-        else:
-            break
+    while host.endswith((":80", ":443", ":", ".", " ")):
+        host = host[: host.rindex(":")] if host[-1] in "03" else host[:-1]
     if not host:
         raise ValueError("has no host")
     if not rest.startswith("/") and _HOST.fullmatch(host):
         rest = "/" + rest
-    return (host + rest).strip()
+    return host + rest
 
 
 def email(value: str) -> str:
@@ -160,7 +165,9 @@ def email(value: str) -> str:
     named = _NAMED_EMAIL.search(value)
     if named:
         value = named.group(1)
-    value = value.strip().removeprefix("mailto:").strip()
+    value = value.strip()
+    while value.startswith("mailto:"):
+        value = value.removeprefix("mailto:").strip()
     local, at, host = value.rpartition("@")
     if not at or not local or not host or re.search(r"[\s<>]", value):
         raise ValueError("is not an e-mail address")
@@ -185,6 +192,8 @@ def _hex(value: str) -> str:
 
 def any_hash(value: str) -> str:
     """A hash in hex, lower-case without separators; MD5, SHA-1, SHA-224, SHA-256, SHA-384 or SHA-512 long."""
+    if _USUAL_HASH.fullmatch(value):
+        return value
     value = _hex(value)
     if len(value) not in _HASH_LENGTHS:
         raise ValueError(f"has {len(value)} hex digits, which is no known hash")
@@ -200,7 +209,7 @@ def md5(value: str) -> str:
 
 
 def pubkey_hash(value: str) -> str:
-    """An SSH host key's fingerprint: ``aa:bb:...`` (MD5, as Zeek's) or ``sha256:...`` (OpenSSH's, lower-case)."""
+    """An SSH host key's fingerprint: ``aa:bb:...`` (MD5, Zeek's) or ``sha256:...`` (OpenSSH's, lowered)."""
     value = _text(value)
     if value.startswith("sha256:"):
         value = value.rstrip("=")
@@ -243,9 +252,13 @@ def canonical(type: IndicatorType, value: str) -> str:
 
 
 _DEFANGED = re.compile(
-    r"\[\.\]|\(\.\)|\{\.\}|\[\.|\.\]|\[dot\]|\(dot\)|\{dot\}|\[:\]|\[://\]|\[/\]|\[@\]|\(@\)|\[at\]|\(at\)|\\\.", re.I
+    r"\[++\.\]*+|\.\]++|\(\.\)|\{\.\}|\[dot\]|\(dot\)|\{dot\}"
+    r"|\[:\]|\[://\]|\[/\]|\[@\]|\(@\)|\[at\]|\(at\)|\\\.",
+    re.I,
 )
-_DEFANGED_SCHEME = re.compile(r"^\s*(?:h[tx]{2}p(s?)|fxp)(?=:|\[:)", re.I)
+_DEFANGED_SCHEME = re.compile(r"(?:h[tx]{2}p(s?)|fxp)(?=:|\[:)", re.I)
+_DEFANGED_DEPTH = 8
+_FULL_STOPS = str.maketrans("\u3002\uff0e\uff61", "...")
 _REFANGED = {"dot": ".", "at": "@"}
 _REFANGABLE = frozenset(
     {IndicatorType.ADDR, IndicatorType.SUBNET, IndicatorType.URL, IndicatorType.DOMAIN, IndicatorType.EMAIL}
@@ -254,10 +267,14 @@ _REFANGABLE = frozenset(
 
 def refang(value: str) -> str:
     """Undo what people do to an indicator so that nobody clicks on it: ``hxxp``, ``[.]``, ``[at]`` ..."""
-    if "x" in value or "X" in value:
-        value = _DEFANGED_SCHEME.sub(lambda m: "ftp" if m.group(0).strip().lower() == "fxp" else f"http{m.group(1) or ''}", value)
+    value = value.strip()
+    if value[:1] in "hHfF" and not value.startswith("http") and (scheme := _DEFANGED_SCHEME.match(value)):
+        value = ("ftp" if scheme[0].lower() == "fxp" else f"http{scheme[1]}") + value[scheme.end() :]
     if "[" in value or "(" in value or "{" in value or "\\" in value or ".]" in value:
-        value = _DEFANGED.sub(_refanged, value)
+        for _ in range(_DEFANGED_DEPTH):
+            before, value = value, _DEFANGED.sub(_refanged, value)
+            if value == before:
+                break
     return value
 
 
@@ -268,4 +285,8 @@ def _refanged(match: re.Match[str]) -> str:
 
 def indicator(type: IndicatorType, text: str) -> Indicator:
     """The indicator that someone wrote as ``text``, defanged or not; ValueError with the reason."""
-    return Indicator(type, CANONICAL[type](refang(text) if type in _REFANGABLE else text))
+    if type in _REFANGABLE:
+        if not text.isascii():
+            text = text.translate(_FULL_STOPS)
+        text = refang(text)
+    return Indicator(type, CANONICAL[type](text))

@@ -14,6 +14,9 @@ from threathunting.intel.types import LEVEL_RANK, Indicator, IndicatorType, Item
 
 DEFAULT_SOURCE = "unknown"
 
+_FIRST_TIME, _LAST_TIME = -62135596800.0, 253402300799.0
+"""The years 1 to 9999 in seconds since 1970, all that RFC 3339 can write. A later ``expire`` means never."""
+
 
 class Add(NamedTuple):
     """Arm this item."""
@@ -67,7 +70,7 @@ def decode(data: bytes, told_at: float, default_source: str = DEFAULT_SOURCE) ->
     return change(message.ioc, message.type, message.meta or {}, told_at, message.action, default_source)
 
 
-def change(
+def change(  # noqa: PLR0917
     ioc: str,
     type_name: str,
     meta: dict[str, Any],
@@ -77,7 +80,7 @@ def change(
 ) -> Change:
     """The change for an indicator and its ``meta``, as every reader makes it; ValueError with the reason."""
     type = indicator_type(type_name)
-    subdomains = type is IndicatorType.DOMAIN and _flag(meta, "subdomains")
+    subdomains = type is IndicatorType.DOMAIN and (_flag(meta, "subdomains") or ioc.lstrip().startswith("*."))
     if subdomains:
         ioc = ioc.strip().removeprefix("*.").removeprefix(".")
     try:
@@ -161,18 +164,21 @@ def parse_time(text: str) -> float:
     except ValueError:
         pass
     else:
-        if not math.isfinite(seconds):
-            raise ValueError(f"'{text}' is not a time")
+        if not _FIRST_TIME <= seconds <= _LAST_TIME:
+            raise ValueError(f"'{text[:40]}' is not a time in seconds since 1970")
         return seconds
     try:
         at = datetime.fromisoformat(text)
-        return (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp()
-    except (ValueError, OverflowError):
+    except ValueError:
         raise ValueError(f"'{text[:40]}' is not an RFC 3339 time") from None
+    seconds = (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp()
+    if not _FIRST_TIME <= seconds <= _LAST_TIME:
+        raise ValueError(f"'{text[:40]}' is not between the years 1 and 9999 in UTC")
+    return seconds
 
 
 def _is_public_suffix(name: str) -> bool:
-    global _suffixes
+    global _suffixes  # noqa: PLW0603
     if _suffixes is None:
         _suffixes = PublicSuffixList(accept_unknown=False)
     return "." not in name or bool(_suffixes.is_public(name))
@@ -183,7 +189,7 @@ def _text(meta: dict[str, Any], name: str) -> str:
     if value is None:
         return ""
     if isinstance(value, bool | list | dict):
-        raise ValueError(f"meta.{name} is not a string")
+        raise ValueError(f"meta.{name} is not a string")  # noqa: TRY004
     return str(value).strip()
 
 
@@ -191,8 +197,9 @@ def _flag(meta: dict[str, Any], name: str) -> bool:
     value = meta.get(name)
     if value is None or isinstance(value, bool):
         return bool(value)
-    if isinstance(value, str) and value.strip().lower() in ("true", "t", "yes", "1", "false", "f", "no", "0", ""):
-        return value.strip().lower() in ("true", "t", "yes", "1")
+    word = value.strip().lower() if isinstance(value, str) else None
+    if word in ("true", "t", "yes", "1", "false", "f", "no", "0", ""):
+        return word in ("true", "t", "yes", "1")
     raise ValueError(f"meta.{name} is not true or false")
 
 
@@ -224,7 +231,7 @@ def _expires(meta: dict[str, Any], told_at: float) -> float | None:
     seconds = _number(meta, "expire")
     if seconds is not None and seconds <= 0:
         raise ValueError("meta.expire is not more than 0 seconds")
-    ends = [told_at + seconds] if seconds is not None else []
+    ends = [told_at + seconds] if seconds is not None and told_at + seconds <= _LAST_TIME else []
     until = meta.get("valid_until")
     if until is not None and until != "":
         if not isinstance(until, str):

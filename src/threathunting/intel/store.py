@@ -35,10 +35,10 @@ class Store:
     def __init__(self, limit: int = DEFAULT_LIMIT) -> None:
         self._entries: dict[IndicatorType, dict[str, Entry]] = {type: {} for type in IndicatorType}
         self._subdomain_rules: dict[str, None] = {}
-        self._subnets = radix.Radix()
+        self._subnets = radix.Radix()  # type: ignore[no-untyped-call]
         self._interned: dict[Item, Item] = {}
         self._intern_limit = 10_000
-        self._buckets: dict[int, list[tuple[IndicatorType, str]]] = {}
+        self._buckets: dict[int, dict[IndicatorType, list[str]]] = {}
         self._limit = limit
         self._size = 0
         self.version = 0
@@ -72,25 +72,26 @@ class Store:
 
         Raises OverflowError when the store is full.
         """
-        entries = self._entries[indicator.type]
+        type, value = indicator
+        entries = self._entries[type]
         item = self._interned.setdefault(item, item)
-        entry = entries.get(indicator.value)
+        entry = entries.get(value)
         if entry is None:
             if self._size >= self._limit:
                 raise OverflowError(f"the store is full ({self._limit} indicators)")
-            entries[indicator.value] = item
+            entries[value] = item
             self._size += 1
-            if indicator.type is IndicatorType.SUBNET:
+            if type is IndicatorType.SUBNET:
                 # radix writes some IPv6 prefixes another way than ours, so the node bears our form.
-                self._subnets.add(indicator.value).data["value"] = indicator.value
+                self._subnets.add(value).data["value"] = value
         else:
             old = _tuple(entry)
             if item in old:
                 return False
             new = (*(other for other in old if other.source != item.source), item)
-            entries[indicator.value] = _packed(new)
+            entries[value] = _packed(new)
         if item.expires is not None:
-            self._buckets.setdefault(int(item.expires // _BUCKET_SECONDS), []).append((indicator.type, indicator.value))
+            self._buckets.setdefault(_bucket(item.expires), {}).setdefault(type, []).append(value)
         self._changed(indicator)
         return True
 
@@ -105,10 +106,11 @@ class Store:
     def expire(self, now: float) -> list[tuple[Indicator, Item]]:
         """Drop what has expired at ``now`` (seconds since the epoch) and return it."""
         dropped: list[tuple[Indicator, Item]] = []
-        last = int(now // _BUCKET_SECONDS)
+        last = _bucket(now)
         for bucket in sorted(key for key in self._buckets if key <= last):
-            again = []
-            for type, value in self._buckets.pop(bucket):
+            again: dict[IndicatorType, list[str]] = {}
+            listed = self._buckets.pop(bucket)
+            for type, value in ((type, value) for type, values in listed.items() for value in values):
                 entry = self._entries[type].get(value)
                 if entry is None:
                     continue
@@ -118,14 +120,14 @@ class Store:
                 if len(left) < len(items):
                     dropped += [(indicator, item) for item in items if not item.alive(now)]
                     self._keep(indicator, entry, left)
-                if any(item.expires is not None and int(item.expires // _BUCKET_SECONDS) == bucket for item in left):
-                    again.append((type, value))
+                if any(item.expires is not None and _bucket(item.expires) == bucket for item in left):
+                    again.setdefault(type, []).append(value)
             if again:
                 self._buckets[bucket] = again
         return dropped
 
     def lookup(self, type: IndicatorType, value: str, at: float) -> list[Hit]:
-        """What an observable matches at ``at``: exact, then covering subnets or parent domains, nearest first."""
+        """What an observable matches at ``at``: exact, then subnets or parent domains, nearest first."""
         hits = []
         entry = self._entries[type].get(value)
         if entry is not None and (items := _alive(entry, at)):
@@ -168,10 +170,14 @@ class Store:
             self._intern_limit = 2 * len(self._interned) + 10_000
         if indicator.type is IndicatorType.DOMAIN:
             entry = self._entries[IndicatorType.DOMAIN].get(indicator.value, ())
-            if any(item.subdomains for item in _tuple(entry)):
+            if entry.subdomains if isinstance(entry, Item) else any(item.subdomains for item in entry):
                 self._subdomain_rules[indicator.value] = None
             else:
                 self._subdomain_rules.pop(indicator.value, None)
+
+
+def _bucket(at: float) -> int:
+    return int(at // _BUCKET_SECONDS)
 
 
 def _tuple(entry: Entry) -> tuple[Item, ...]:

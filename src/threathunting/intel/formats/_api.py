@@ -10,7 +10,7 @@ from threathunting.intel.message import Change
 
 
 class Refusal(NamedTuple):
-    """Something that a reader could not take: where it stands and why. ``line`` counts from 1; 0 = the whole."""
+    """Something that a reader could not take: where and why. ``line`` counts from 1; 0 is the whole file."""
 
     path: str
     line: int
@@ -27,7 +27,7 @@ class Told(NamedTuple):
 
 @dataclass(frozen=True)
 class Context:
-    """What a reader knows of the file: its name for refusals, when it was told, the source where none is given."""
+    """What a reader knows of the file: its name, when it was told, and the source where none is given."""
 
     path: str
     told_at: float
