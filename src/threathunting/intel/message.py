@@ -80,7 +80,7 @@ def change(  # noqa: PLR0917
 ) -> Change:
     """The change for an indicator and its ``meta``, as every reader makes it; ValueError with the reason."""
     type = indicator_type(type_name)
-    subdomains = type is IndicatorType.DOMAIN and (_flag(meta, "subdomains") or ioc.lstrip().startswith("*."))
+    subdomains = type is IndicatorType.DOMAIN and _flag(meta, "subdomains")
     if subdomains:
         ioc = ioc.strip().removeprefix("*.").removeprefix(".")
     try:

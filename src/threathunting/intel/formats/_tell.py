@@ -45,7 +45,7 @@ class Teller:
 
     def _change(self, type: IndicatorType, value: str, meta: dict[str, Any], action: str) -> Change:
         context = self._context
-        plain = action == "add" and "subdomains" not in meta and "*" not in value
+        plain = action == "add" and "subdomains" not in meta
         key = tuple(meta.items()) if plain else ()
         if plain and (item := self._items.get(key)) is not None:
             try:

@@ -57,15 +57,13 @@ class _Decoder:
             told = _unread.decode(data)
             meta = bytes(told.meta)
             item = self._items.get(meta)
-            # A domain written "*.evil.example" has an item of its own: one with subdomains.
-            if item is not None and told.action == "add" and "*" not in told.ioc:
+            if item is not None and told.action == "add":
                 return Add(canonical.indicator(_TYPES[told.type], told.ioc), item)
         except (ValueError, KeyError, RecursionError):
             return message.decode(data, self._told_at, self._source)  # which has the whole sentence
         change = message.decode(data, self._told_at, self._source)
         # An item with subdomains is for domains only, so it isn't kept. A backslash could hide the word.
-        special = "*" in told.ioc or b"subdomains" in meta or b"\\" in meta
-        if isinstance(change, Add) and not special:
+        if isinstance(change, Add) and b"subdomains" not in meta and b"\\" not in meta:
             if len(self._items) >= _KEPT_ITEMS:
                 self._items.clear()
             self._items[meta] = change.item
