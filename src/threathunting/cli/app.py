@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from enum import StrEnum
 from typing import Annotated
 
@@ -16,10 +14,9 @@ import typer
 from rich.console import Console
 
 from threathunting import __version__
-from threathunting.cli import intel, plugins
+from threathunting.cli import common, intel, plugins
+from threathunting.cli.common import BAD_INPUT, FAILURE, sentences
 from threathunting.hunt.conversations import MAX_CONVERSATIONS
-
-FAILURE, BAD_INPUT = 1, 2
 
 app = typer.Typer(
     name="threathunting",
@@ -55,27 +52,6 @@ class Sensor(StrEnum):
 
     zeek = "zeek"
     suricata = "suricata"
-
-
-@contextmanager
-def sentences(errors: Console) -> Iterator[None]:
-    """Turn what goes wrong into one sentence and the right exit status."""
-    try:
-        yield
-    except BrokenPipeError:
-        # Whoever read our output has had enough; nothing is to be said, also not by Python at its end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise typer.Exit(FAILURE) from None
-    except (FileExistsError, ValueError) as error:
-        errors.print(f"error: {error}", style="red", highlight=False, markup=False, soft_wrap=True)
-        raise typer.Exit(BAD_INPUT) from None
-    except OSError as error:
-        what = f"{error.filename}: {error.strerror}" if error.filename and error.strerror else (error.strerror or str(error))
-        errors.print(f"error: {what}", style="red", highlight=False, markup=False, soft_wrap=True)
-        raise typer.Exit(FAILURE) from None
-    except KeyboardInterrupt:
-        errors.print("error: interrupted", style="red")
-        raise typer.Exit(FAILURE) from None
 
 
 def _version(wanted: bool) -> None:
@@ -186,7 +162,7 @@ def hunt(
         elif out == hunting.STREAM:
             report.warn(errors, result)
         else:
-            report.show(Console(), errors, result, out)
+            report.show(common.console(), errors, result, out)
     if not result.complete:
         raise typer.Exit(FAILURE)
     if result.errors:

@@ -8,6 +8,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from threathunting.cli.common import console
+
 
 def show(
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
@@ -54,4 +56,4 @@ def show(
     for plugin in plugins:
         for number, log in enumerate(plugin.logs):
             table.add_row("" if number else plugin.module, log.name, types_by_where(log.seen) or "captured only")
-    Console().print(table)
+    console().print(table)

@@ -12,6 +12,9 @@ from threathunting.hunt.tally import MAX_HOSTS, Seen
 from threathunting.intel.types import Indicator
 from threathunting.service.hunting import Result
 
+NARROW = 120
+"""Terminals of fewer columns get short names and dates without the time."""
+
 ROWS = 50
 """Indicators shown; summary.json has all."""
 
@@ -22,7 +25,7 @@ def show(console: Console, errors: Console, result: Result, out: str | None) -> 
     """Print the table of sighted indicators, and what should not be overlooked on ``errors``."""
     sighted = result.outcome.tally.widest_first()
     if sighted:
-        console.print(_table(sighted[:ROWS]))
+        console.print(_table(sighted[:ROWS], console.width))
         if len(sighted) > ROWS:
             console.print(f"... and {len(sighted) - ROWS:,} more indicators (see summary.json)")
     outcome, report = result.outcome, result.outcome.report
@@ -67,17 +70,18 @@ def warn(errors: Console, result: Result) -> None:
         errors.print(f"note: {note}", highlight=False, markup=False, soft_wrap=True)
 
 
-def _table(sighted: list[tuple[Indicator, Seen]]) -> Table:
+def _table(sighted: list[tuple[Indicator, Seen]], width: int) -> Table:
+    narrow = width < NARROW
     table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("indicator", overflow="fold", max_width=48)
-    table.add_column("type")
-    table.add_column("level")
-    table.add_column("source", overflow="fold", max_width=24)
-    for name in ("sightings", "conversations"):
-        table.add_column(name, justify="right")
-    table.add_column("first seen")
-    table.add_column("last seen")
-    table.add_column("hosts", justify="right")
+    table.add_column("indicator", overflow="fold", min_width=11)
+    for name in ("type", "level"):
+        table.add_column(name, no_wrap=True)
+    table.add_column("source", overflow="ellipsis", no_wrap=True, max_width=8 if narrow else 24)
+    for name in ("hits", "convs") if narrow else ("sightings", "conversations"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for name in ("first seen", "last seen"):
+        table.add_column(name, no_wrap=True)
+    table.add_column("hosts", justify="right", no_wrap=True)
     for indicator, seen in sighted:
         table.add_row(
             Text(indicator.value),
@@ -86,12 +90,17 @@ def _table(sighted: list[tuple[Indicator, Seen]]) -> Table:
             Text(", ".join(sorted(seen.sources))),
             f"{seen.sightings:,}",
             f"{seen.conversations:,}",
-            _time(seen.first),
-            _time(seen.last),
+            _time(seen.first, narrow),
+            _time(seen.last, narrow),
             f"{len(seen.hosts):,}{'+' if len(seen.hosts) >= MAX_HOSTS else ''}",
         )
     return table
 
 
-def _time(at: float | None) -> str:
-    return "" if at is None else datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%S")
+def _time(at: float | None, narrow: bool) -> str:
+    if at is None:
+        return ""
+    try:
+        return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d" if narrow else "%Y-%m-%d %H:%M:%S")
+    except (ValueError, OverflowError, OSError):
+        return f"{at:g}"

@@ -130,7 +130,9 @@ class InvestigationForm:
         event = ecs.normalize(log, record)
         event["event.id"] = identity
         event["threat.enrichments"] = ecs.enrichments(
-            [(reason.indicator, reason.where, reason.value, item) for reason in reasons for item in reason.items]
+            [(reason.indicator, reason.where, reason.value, item) for reason in reasons for item in reason.items],
+            log,
+            record,
         )
         level = highest_level(tuple(item for reason in reasons for item in reason.items))
         event["event.severity"] = _SEVERITY[level]

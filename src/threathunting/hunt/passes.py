@@ -156,7 +156,7 @@ def capture_files(unit: Unit, files: Flags, registry: Registry, spool: Spool, fo
     """Capture the unit's records that have no uid but are a file of a captured conversation (x509, pe, ocsp)."""
     captured = Captured()
     writer = InvestigationForm(form)
-    wanted: dict[str, tuple[str, ...]] = {name: (*log.files, *log.uids) for name, log in registry.logs.items()}
+    wanted: dict[str, tuple[str, ...]] = {name: tuple(dict.fromkeys((*log.files, *log.uids))) for name, log in registry.logs.items()}
     wanted["*"] = ()
     for batch in _read(unit, wanted, ReadReport(), tick):
         log = registry.log(batch.log)
@@ -203,7 +203,7 @@ def _of(flags: Flags, keys: tuple[str, ...]) -> tuple[Reason, ...]:
 
 def _link_fields(log: Log) -> tuple[str, ...]:
     """The fields of records with uid by which a file's conversation is found."""
-    return (*log.links, *log.files) if log.uids else ()
+    return tuple(dict.fromkeys((*log.links, *log.files))) if log.uids else ()
 
 
 def _rows_naming(batch: Batch, fields: tuple[str, ...], flags: Flags) -> list[int]:

@@ -117,6 +117,8 @@ def _units(path: Path, size: int, start: bytes, known: Collection[str], unit_byt
     nested = isinstance(record.get("id"), dict)
     log = log_names.from_fields(flat(record))
     by_path = isinstance(record.get("_path"), str)
+    if name not in known and log == log_names.UNKNOWN:
+        name = log_names.from_first_words(path, known) or name
     told_by_name = name in known or (name is not None and log == log_names.UNKNOWN)
     whole = name if told_by_name and not by_path else None
     if whole is None and log == log_names.UNKNOWN and not by_path and name is None and "ts" not in record:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import PurePath
 from typing import Any
 
@@ -55,6 +55,12 @@ def from_file_name(path: PurePath | str) -> str | None:
     """``conn`` for conn.log, conn.10:00:00-11:00:00.log.gz, conn-20260101.log, json_streaming_conn.1.log ..."""
     match = _NAME.fullmatch(PurePath(path).name)
     return match.group("log").lower() if match else None
+
+
+def from_first_words(path: PurePath | str, known: Collection[str]) -> str | None:
+    """The known log that a freely chosen file name begins with: ``dns`` for dns.json.log or dns_site-a.log."""
+    words = re.split(r"([._\- ])", PurePath(path).name.lower())
+    return next((name for end in range(len(words), 0, -2) if (name := "".join(words[:end])) in known), None)
 
 
 def is_result(path: PurePath) -> bool:

@@ -16,7 +16,6 @@ from threathunting.hunt.engine import Hunt, Outcome, Progress, Results, Settings
 from threathunting.hunt.forms import Format
 from threathunting.hunt.passes import Scope
 from threathunting.hunt.tally import Seen
-from threathunting.intel.allowlist import AllowList
 from threathunting.intel.load import LoadReport, load
 from threathunting.intel.message import timestamp
 from threathunting.intel.store import Store
@@ -25,6 +24,7 @@ from threathunting.plugins import BUILTIN, Registry, installed
 from threathunting.records import Unit
 from threathunting.sensors import pcap
 from threathunting.sensors.discover import discover
+from threathunting.service.intel import allow_list
 from threathunting.sinks.jsonl import Folder, Nothing, Stream
 
 STREAM = "-"
@@ -120,7 +120,7 @@ def run(request: Request, progress: Progress, note: Callable[[str], None], stdou
     result = Result()
     modules = registry(request.modules)
     store = Store()
-    result.intel = load(request.intel, store, allow=_allow(request), format=request.intel_format)
+    result.intel = load(request.intel, store, allow=allow_list(request.allow, request.warninglists), format=request.intel_format)
     result.indicators = len(store)
     if not len(store):
         raise ValueError(f"no intel to hunt with: {', '.join(request.intel)} gave no indicator ({_refusals(result.intel)})")
@@ -158,19 +158,6 @@ def run(request: Request, progress: Progress, note: Callable[[str], None], stdou
     return result
 
 
-def _allow(request: Request) -> AllowList | None:
-    if not request.allow and not request.warninglists:
-        return None
-    allow = AllowList()
-    for path in request.allow:
-        allow.read(Path(path))
-    if request.warninglists:
-        from threathunting.intel.warninglists import add_warninglists
-
-        add_warninglists(allow, request.warninglists)
-    return allow
-
-
 def _units(
     request: Request, modules: Registry, work: Path, result: Result, note: Callable[[str], None]
 ) -> list[Unit]:
@@ -178,17 +165,25 @@ def _units(
     found = discover(paths, modules.logs.keys())
     result.files, result.passed_over, result.errors = found.files, found.passed_over, found.errors
     units = list(found.units)
+    failed = 0
     for number, capture in enumerate(found.captures):
-        sensor = pcap.find_sensor(request.sensor)
-        result.sensor = sensor.name
         folder = work / f"capture-{number}"
         folder.mkdir()
-        note(f"{sensor.name} reads {capture} ({capture.stat().st_size:,} bytes)")
-        read = pcap.run(capture, folder, sensor)
+        try:
+            sensor = pcap.find_sensor(request.sensor)
+            result.sensor = sensor.name
+            note(f"{sensor.name} reads {capture} ({capture.stat().st_size:,} bytes)")
+            read = pcap.run(capture, folder, sensor)
+        except OSError as error:
+            # One capture that can't be read doesn't keep the others from being hunted in.
+            failed += 1
+            if str(error) not in result.errors:
+                result.errors.append(str(error))
+            continue
         result.errors += read.warnings
         units += discover(map(str, read.logs), modules.logs.keys()).units
-    if not units and not found.files:
-        raise ValueError("; ".join(found.errors) or f"{', '.join(request.paths)}: no logs and no captures there")
+    if found.files == failed:
+        raise ValueError("; ".join(result.errors) or f"{', '.join(request.paths)}: no logs and no captures there")
     return units
 
 

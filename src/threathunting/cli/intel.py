@@ -1,0 +1,119 @@
+"""``threathunting intel``: look at intel files, and turn them into others."""
+
+from __future__ import annotations
+
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from threathunting.cli.common import BAD_INPUT, console, sentences
+
+app = typer.Typer(help="Check and convert intel.", no_args_is_help=True, rich_markup_mode=None)
+
+Files = Annotated[list[str], typer.Argument(metavar="FILE...", help="Intel files or folders; - is standard input.")]
+Allow = Annotated[
+    list[str] | None, typer.Option("--allow", metavar="FILE", help="Allow-list: refuse what stands in it.")
+]
+Warninglists = Annotated[
+    list[str] | None,
+    typer.Option("--warninglist", metavar="NAME", help="MISP warning list to use as an allow-list (extra [warninglists])."),
+]
+InputFormat = Annotated[
+    str | None, typer.Option("--intel-format", metavar="NAME", help="Read as this format instead of telling it from the file.")
+]
+AllAttributes = Annotated[
+    bool, typer.Option("--all-attributes", help="MISP: take attributes that are not marked to_ids, too.")
+]
+
+
+class Target(StrEnum):
+    """Formats that can be written."""
+
+    messages = "messages"
+    zeek = "zeek"
+
+
+@app.command()
+def check(
+    files: Files,
+    allow: Allow = None,
+    warninglists: Warninglists = None,
+    intel_format: InputFormat = None,
+    all_attributes: AllAttributes = False,
+    json: Annotated[bool, typer.Option("--json", help="Print one object on standard output, nothing else.")] = False,
+) -> None:
+    """Count indicators per type, and name everything that is refused. Exit status 2 where anything is."""
+    import msgspec
+
+    from threathunting.service.intel import read
+
+    errors = Console(stderr=True)
+    with sentences(errors):
+        store, report = read(files, allow or (), warninglists or (), intel_format, all_attributes)
+    if json:
+        summary = {
+            "indicators": len(store),
+            "types": store.counts(),
+            "read": report.read,
+            "armed": sum(report.armed.values()),
+            "duplicates": report.duplicates,
+            "removed": report.removed,
+            "rejected_intel": report.refused,
+            "files": [{"path": file.path, "format": file.format, "read": file.read, "refused": file.refused} for file in report.files],
+            "refusals": [{"path": r.path, "line": r.line, "reason": r.reason, "text": r.text} for r in report.refusals],
+        }
+        typer.echo(msgspec.json.encode(summary).decode())
+    else:
+        out = console()
+        for refusal in report.refusals:
+            where = f"{refusal.path}:{refusal.line}" if refusal.line else refusal.path
+            out.print(f"{where}: {refusal.reason}", highlight=False, markup=False, soft_wrap=True)
+        if report.refused > len(report.refusals):
+            out.print(f"... and {report.refused - len(report.refusals):,} more", highlight=False)
+        table = Table(box=None, pad_edge=False, header_style="bold")
+        table.add_column("type")
+        table.add_column("indicators", justify="right")
+        for type, count in sorted(store.counts().items()):
+            table.add_row(type, f"{count:,}")
+        out.print(table)
+        out.print(
+            f"{len(store):,} indicators from {report.read:,} entries in {len(report.files):,} files; "
+            f"{report.duplicates:,} duplicates, {report.removed:,} removed, {report.refused:,} refused",
+            highlight=False,
+        )
+    if report.refused:
+        raise typer.Exit(BAD_INPUT)
+
+
+@app.command()
+def convert(
+    files: Files,
+    to: Annotated[Target, typer.Option(help="messages: our JSON, one a line; zeek: Zeek's intel.dat.")],
+    output: Annotated[Path | None, typer.Option("--output", "-o", metavar="FILE", help="Where to; else standard output.")] = None,
+    allow: Allow = None,
+    warninglists: Warninglists = None,
+    intel_format: InputFormat = None,
+    all_attributes: AllAttributes = False,
+) -> None:
+    """Read intel in any format and write it in one, each item once, in canonical form."""
+    from threathunting.service.intel import convert as converted
+
+    errors = Console(stderr=True)
+    with sentences(errors):
+        report, written = converted(
+            files, to.value, output, sys.stdout.buffer, allow or (), warninglists or (), intel_format, all_attributes
+        )
+    notes = [f"{written.items:,} items written"]
+    if written.skipped:
+        notes.append(", ".join(f"{count:,} {type}" for type, count in written.skipped.items()) + " left out, Zeek has no such type")
+    if report.refused:
+        first = report.refusals[0]
+        notes.append(f"{report.refused:,} entries refused, the first at {first.path}:{first.line} ({first.reason})")
+    errors.print("; ".join(notes), highlight=False, markup=False, soft_wrap=True)
+    if report.refused:
+        raise typer.Exit(BAD_INPUT)

@@ -1,0 +1,1 @@
+"""The engine: matching, conversations, capture."""

@@ -1,0 +1,1 @@
+"""Intel: what is looked for."""

@@ -1,0 +1,150 @@
+"""The fast matcher gives what the naive one gives, on traffic and intel of any kind."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from threathunting.hunt.fast import FastMatcher
+from threathunting.hunt.matching import NaiveMatcher
+from threathunting.intel.canonical import indicator
+from threathunting.intel.store import Store
+from threathunting.intel.types import IndicatorType, Item
+from threathunting.plugins import BUILTIN, Registry
+from threathunting.records import ReadReport
+from threathunting.sensors.batches import DictBatch, json_batch
+
+REGISTRY = Registry(BUILTIN)
+
+HOSTS = (
+    "evil.example EVIL.example. a.evil.example b.a.evil.example xevil.example evil.example:8080 evil.example:80 "
+    "192.0.2.7 192.0.2.7:8080 192.0.2.300 [2001:db8::7] [2001:db8::7]:8443 2001:DB8:0::7 ::ffff:192.0.2.7 198.51.100.9 "
+    "bücher.example xn--bcher-kva.example user@evil.example *.evil.example com example . .. x"
+).split(" ") + [" evil.example ", "evil example", "evil.example\n", "", "\u212aevil.example", "evil.example:", "http:"]
+PATHS = ["/", "/gate.php", "/gate.php?id=1", "/Gate.PHP", "//x", "*", "", "?q=http://evil.example/gate.php", "/\u00e9", "#f"]
+HASHES = ["d41d8cd98f00b204e9800998ecf8427e", "D4:1D:8C:D9:8F:00:B2:04:E9:80:09:98:EC:F8:42:7E", "da39a3ee5e6b4b0d3255bfef95601890afd80709"]
+TEXTS = ["curl/8.5.0", "Curl/8.5.0 ", "evil.exe", "DIR\\evil.exe", "root", "CORP\\root", "a@evil.example", "Bad <A@evil.example>, b@x.example", "É"]
+
+host = st.sampled_from(HOSTS) | st.text(max_size=12)
+url = st.builds(
+    lambda scheme, host, path: scheme + host + path,
+    st.sampled_from(["", "http://", "HTTPS://", "http://http://", "ftp://u:p@", "x://", "//"]),
+    host,
+    st.sampled_from(PATHS) | st.text(max_size=8),
+)
+text = host | url | st.sampled_from(HASHES + TEXTS + PATHS)
+NOT_TEXT = [None, True, 5, 8080, 2.5, {}, [None, 7]]
+
+
+@st.composite
+def pools(draw: st.DrawFn) -> list[str]:
+    """A few texts that both intel and traffic are made of, so that they meet."""
+    return draw(st.lists(text, min_size=1, max_size=6)) + draw(st.lists(st.sampled_from(HOSTS[:20]), min_size=1, max_size=3))
+
+
+def written(pool: list[str]) -> st.SearchStrategy[str]:
+    """A text of the pool, as it is or as logs write such things."""
+    return st.sampled_from(pool) | st.builds(
+        lambda form, one, other: form.format(one, other),
+        st.sampled_from(
+            ["{}{}", "http://{}", "https://{}/{}", "{}/gate.php?id=1", "{}:8080", "X-FORWARDED-FOR -> {}, {}", "FORWARDED -> for={}",
+             "CN={},O={}", "emailAddress={},CN={}", "{}\\{}", "{}@{}", "Name <{}>", "{} ", "{}.", "x.{}", "from {} (x [{}])", "sip:{}@{};tag=1"]
+        ),
+        st.sampled_from(pool),
+        st.sampled_from(pool),
+    )
+
+
+@st.composite
+def records(draw: st.DrawFn, log: str, pool: list[str]) -> list[dict[str, Any]]:
+    fields = sorted({name for seen in REGISTRY.log(log).seen for name in seen.fields} | {"uid"})
+    few = draw(st.lists(st.sampled_from(fields), min_size=1, max_size=8, unique=True))
+    one = written(pool)
+    value = one | one | st.lists(one, max_size=3) | st.sampled_from(NOT_TEXT)
+    rows = st.fixed_dictionaries({"ts": st.sampled_from([10.0, 10.0, 99.0, "x"])} | dict.fromkeys(few, value))
+    return draw(st.lists(rows, min_size=1, max_size=6))
+
+
+@st.composite
+def stores(draw: st.DrawFn, log: str, pool: list[str]) -> Store:
+    store = Store()
+    types = sorted({seen.type for seen in REGISTRY.log(log).seen})
+    subnets = st.tuples(
+        st.just(IndicatorType.SUBNET), st.sampled_from(["192.0.2.0/24", "198.0.0.0/8", "2001:db8::/32", "192.0.2.7/32"])
+    )
+    made = st.tuples(st.sampled_from(types), written(pool) | st.sampled_from(pool))
+    items = st.builds(
+        Item, source=st.sampled_from("ab"), expires=st.sampled_from([None, None, 50.0]), subdomains=st.booleans()
+    )
+    for (type, text_), item in draw(st.lists(st.tuples(made | made | made | subnets, items), max_size=25)):
+        try:
+            store.add(indicator(type, text_), item)
+        except ValueError:
+            continue
+    return store
+
+
+def found(matcher: FastMatcher | NaiveMatcher, batch: DictBatch) -> list[Any]:
+    return [(row, matches) for row, _, matches in matcher.matches(batch)]
+
+
+@pytest.mark.parametrize("log", sorted(name for name, log in REGISTRY.logs.items() if log.seen))
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@given(data=st.data())
+def test_fast_equals_naive(log: str, data: st.DataObject) -> None:
+    pool = data.draw(pools())
+    store = data.draw(stores(log, pool))
+    fast, naive = FastMatcher(store, REGISTRY), NaiveMatcher(store, REGISTRY)
+    # Several batches: what is known of the first must not mislead in the second.
+    for _ in range(3):
+        batch = DictBatch(log, data.draw(records(log, pool)))
+        assert found(fast, batch) == found(naive, batch)
+    # Nor what is known from before the intel changed.
+    for text_ in pool:
+        for type in {seen.type for seen in REGISTRY.log(log).seen}:
+            try:
+                store.add(indicator(type, text_), Item("late", subdomains=True))
+            except ValueError:
+                continue
+    assert found(fast, batch) == found(naive, batch)
+
+
+@settings(max_examples=150, deadline=None)
+@given(data=st.data())
+def test_json_columns_equal_records(data: st.DataObject) -> None:
+    pool = data.draw(pools())
+    store = data.draw(stores("http", pool))
+    lines = []
+    for row in data.draw(records("http", pool)):
+        try:
+            lines.append(json.dumps(row).encode())
+        except UnicodeEncodeError:
+            continue
+    matcher = FastMatcher(store, REGISTRY)
+    report = ReadReport()
+    block = b"".join(line + b"\n" for line in lines)
+    batch = json_batch("http", matcher.wanted()["http"], block, 0, Path("http.log"), report)
+    if report.bad_records == 0:
+        naive = found(NaiveMatcher(store, REGISTRY), DictBatch("http", [json.loads(line) for line in lines]))
+        assert [(row, matches) for row, _, matches in matcher.matches(batch)] == naive
+
+
+def test_modules_that_are_off_match_nothing() -> None:
+    store = Store()
+    store.add(indicator(IndicatorType.DOMAIN, "evil.example"), Item("a"))
+    batch = DictBatch("dns", [{"ts": 1.0, "query": "evil.example"}])
+    assert len(found(FastMatcher(store, REGISTRY), batch)) == 1
+    off = Registry(BUILTIN, ["HTTP"])
+    assert found(FastMatcher(store, off), batch) == found(NaiveMatcher(store, off), batch) == []
+
+
+def test_an_item_matches_traffic_up_to_its_expiry() -> None:
+    store = Store()
+    store.add(indicator(IndicatorType.DOMAIN, "evil.example"), Item("a", expires=100.0))
+    batch = DictBatch("dns", [{"ts": ts, "query": "evil.example"} for ts in (99.9, 100.0, 100.1)])
+    assert [row for row, _ in found(FastMatcher(store, REGISTRY), batch)] == [0]
