@@ -29,9 +29,6 @@ MAX_SAME = 16
 PATIENCE = 30.0
 """Seconds, of the events' own time, that a query waits for its answer."""
 
-EXPIRED_AT_ONCE = 64
-"""So many transactions that waited too long come out with one event: no event gives very many records."""
-
 _Key = tuple[object, int]
 _QUERY, _ANSWER = frozenset({"query", "request"}), frozenset({"answer", "response"})
 
@@ -103,12 +100,10 @@ class DnsJoin:
         return None
 
     def _expire(self, now: float | None) -> Converted:
-        for _ in range(EXPIRED_AT_ONCE if now is not None else 0):
-            key = next(iter(self._pending), None)
-            if key is None:
-                return
+        while self._pending and now is not None:
+            key = next(iter(self._pending))
             asked = self._pending[key][-1].get("ts")
-            if asked is not None and now is not None and asked > now - PATIENCE:
+            if asked is not None and asked > now - PATIENCE:
                 return
             yield from (("dns", record) for record in self._pending.pop(key))
 

@@ -19,9 +19,6 @@ from threathunting.sensors.lines import Span, blocks
 BATCH_ROWS = 2000
 """Records held back before they are handed on, over all logs, so that the logs keep step with each other."""
 
-ROWS_A_LINE = 256
-"""Positions a byte of the file: no line gives as many records."""
-
 _KIND = re.compile(rb'"event_type":"([a-z0-9_]+)"')
 _decoder = msgspec.json.Decoder()
 
@@ -40,8 +37,7 @@ class EveUnit:
     """A Suricata EVE file, plain or compressed. See ``records.Unit``.
 
     It is read whole by one worker, as queries and answers may stand far from each other. Of a file that
-    grows the first ``size`` bytes are read. A record's position is its line's offset times ``ROWS_A_LINE``,
-    plus its number among the line's records.
+    grows the first ``size`` bytes are read.
     """
 
     file: Path
@@ -60,19 +56,17 @@ class EveUnit:
         """See ``records.Unit``. Lines of event types that no wanted log needs are passed over undecoded."""
         converter = EveConverter()
         rows = _Rows(wanted)
-        end = 0
         for offset, block in blocks(self.file, Span(limit=self.size), report):
             report.bytes += len(block)
-            end = offset + len(block)
             at = offset
-            for line in block.splitlines(keepends=True):
+            for line in _lines(block):
                 event = None if rows.unwanted(line) else self._event(line, at, report)
                 if event is not None:
-                    rows.add(converter.convert(event), at)
+                    rows.add(converter.convert(event))
                 at += len(line)
                 if rows.count >= BATCH_ROWS:
                     yield from rows.batches()
-        rows.add(converter.flush(), end)
+        rows.add(converter.flush())
         report.records += rows.lines
         yield from rows.batches()
 
@@ -95,13 +89,21 @@ class EveUnit:
                 return None
             report.repaired_records += 1
         if not isinstance(event.get("event_type"), str):
-            report.reject(
-                Rejected(self.path, offset, "no EVE event: it has no event_type", line[:KEPT_BYTES])
-            )
+            report.reject(Rejected(self.path, offset, "not an EVE event: no event_type", line[:KEPT_BYTES]))
             return None
         report.records += 1
         found: Event = event
         return found
+
+
+def _lines(block: bytes) -> Iterator[bytes]:
+    """The lines of a block, with their ends. ``splitlines`` would cut at a stray CR, too."""
+    at = 0
+    while (end := block.find(b"\n", at)) >= 0:
+        yield block[at : end + 1]
+        at = end + 1
+    if at < len(block):
+        yield block[at:]
 
 
 class _Rows:
@@ -113,7 +115,7 @@ class _Rows:
         """Lines passed over."""
         self._wanted = wanted
         self._skip: dict[bytes, bool] = {}
-        self._logs: dict[str, tuple[list[Record], list[int]]] = {}
+        self._logs: dict[str, list[Record]] = {}
 
     def unwanted(self, line: bytes) -> bool:
         """Whether a line is whole and of an event type that no wanted log needs."""
@@ -129,18 +131,14 @@ class _Rows:
         self.lines += skip
         return skip
 
-    def add(self, records: list[tuple[str, Record]], offset: int) -> None:
-        """Take in the records of the line at ``offset``."""
-        for number, (log, record) in enumerate(records):
-            held = self._logs.get(log)
-            if held is None:
-                held = self._logs[log] = ([], [])
-            held[0].append(record)
-            held[1].append(offset * ROWS_A_LINE + number)
+    def add(self, records: list[tuple[str, Record]]) -> None:
+        """Take in an event's records."""
+        for log, record in records:
+            self._logs.setdefault(log, []).append(record)
         self.count += len(records)
 
     def batches(self) -> Iterator[Batch]:
         """Hand on what is held."""
         held, self._logs, self.count = self._logs, {}, 0
-        for log, (records, positions) in held.items():
-            yield DictBatch(log, records, positions)
+        for log, records in held.items():
+            yield DictBatch(log, records)

@@ -50,6 +50,8 @@ class Check(NamedTuple):
     packets: int
     problem: str | None
     """What is wrong, to be read after the file's name: ``is cut short after 3 packets``."""
+    end: int = 0
+    """Bytes up to which it is whole."""
 
 
 def looks_like_pcap(head: bytes) -> bool:
@@ -60,7 +62,7 @@ def looks_like_pcap(head: bytes) -> bool:
 
 
 def check(path: Path) -> Check:
-    """Walk through a capture's packet headers. Sensors read what they can and say little about the rest."""
+    """Walk through a capture's packet headers: sensors say little about what they couldn't read."""
     with path.open("rb") as file:
         head = file.read(_FILE_HEADER)
         if not looks_like_pcap(head):
@@ -83,12 +85,12 @@ def _walk_pcap(data: mmap.mmap, order: str, header: int) -> Check:
     while at + header <= size:
         (length,) = length_of(data, at)
         if length > longest:
-            return Check(packets, f"is damaged after {_counted(packets)}")
-        at += header + length
-        if at > size:
+            return Check(packets, f"is damaged after {_counted(packets)}", at)
+        if at + header + length > size:
             break
+        at += header + length
         packets += 1
-    return Check(packets, None if at == size else f"is cut short after {_counted(packets)}")
+    return Check(packets, None if at == size else f"is cut short after {_counted(packets)}", at)
 
 
 def _walk_pcapng(data: mmap.mmap) -> Check:
@@ -100,16 +102,27 @@ def _walk_pcapng(data: mmap.mmap) -> Check:
             order = _BYTE_ORDER.get(data[at + 8 : at + 12], order)
         kind, length = struct.unpack_from(order + "II", data, at)
         if length < 12 or length % 4 or length > MAX_BLOCK:
-            return Check(packets, f"is damaged after {_counted(packets)}")
+            return Check(packets, f"is damaged after {_counted(packets)}", at)
         if at + length > size:
             break
         at += length
         packets += kind in _PACKET_BLOCKS
-    return Check(packets, None if at == size else f"is cut short after {_counted(packets)}")
+    return Check(packets, None if at == size else f"is cut short after {_counted(packets)}", at)
 
 
 def _counted(packets: int) -> str:
     return "1 packet" if packets == 1 else f"{packets:,} packets"
+
+
+def beginning(path: Path, end: int, folder: Path) -> Path:
+    """A copy of a capture's first ``end`` bytes in ``folder``: a sensor that meets a cut may keep nothing."""
+    copy = folder / "beginning.pcap"
+    with path.open("rb") as file, copy.open("wb") as out:
+        left = end
+        while left and (chunk := file.read(min(left, _CHUNK))):
+            out.write(chunk)
+            left -= len(chunk)
+    return copy
 
 
 def unpacked(path: Path, folder: Path) -> tuple[Path, str | None]:

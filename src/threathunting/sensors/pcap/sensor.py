@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from threathunting.sensors.pcap import suricata, zeek
-from threathunting.sensors.pcap.capture import check, unpacked
+from threathunting.sensors.pcap.capture import beginning, check, unpacked
+from threathunting.sensors.pcap.process import SensorError
 
 MIN_SURICATA = 7
 """Major version of the oldest Suricata whose EVE events are understood."""
@@ -20,9 +21,6 @@ MIN_SURICATA = 7
 VARIABLES = {"zeek": "THREATHUNTING_ZEEK", "suricata": "THREATHUNTING_SURICATA"}
 """Environment variables that name a sensor's program, or the folder that it was installed into."""
 
-_CUT_SHORT = re.compile(
-    r"truncated (?:pcapng )?dump file|invalid packet capture length|failed to read a packet"
-)
 _VERSION = re.compile(r"version (\d+)\.\d[\w.\-]*")
 
 
@@ -98,7 +96,7 @@ def _major(program: Path, option: str) -> int | None:
     return None if found is None else int(found[1])
 
 
-Reader = Callable[[Path, Path, Path, float | None, bool], tuple[list[Path], list[str]]]
+Reader = Callable[[Path, Path, Path, float | None], tuple[list[Path], list[str]]]
 
 _READERS: dict[str, Reader] = {"zeek": zeek.read, "suricata": suricata.read}
 
@@ -115,13 +113,16 @@ def run(pcap: Path, workdir: Path, sensor: Sensor, timeout: float | None = None)
     capture, problem = unpacked(pcap.absolute(), workdir)
     warnings = [f"{pcap} {problem}"] if problem is not None else []
     checked = check(capture)
-    if checked.problem is not None and checked.packets == 0:
-        return PcapResult([], [*warnings, f"{pcap} {checked.problem}"], time.monotonic() - began)
-    whole = checked.problem is None
-    logs, complaints = _READERS[sensor.kind](sensor.program, capture, workdir, timeout, whole)
-    if not whole:
+    if checked.packets == 0:
+        # Sensors take this for an error.
+        told = f"{pcap} {checked.problem or 'holds no packets'}"
+        return PcapResult([], [*warnings, told], time.monotonic() - began)
+    if checked.problem is not None:
         warnings.append(f"{pcap} {checked.problem}; what comes before was read")
-        # The same in a sensor's words.
-        complaints = [complaint for complaint in complaints if not _CUT_SHORT.search(complaint)]
-    warnings += [f"{sensor.name} on {pcap}: {complaint}" for complaint in complaints]
+        capture = beginning(capture, checked.end, workdir)
+    try:
+        logs, complaints = _READERS[sensor.kind](sensor.program, capture, workdir, timeout)
+    except SensorError as error:
+        raise SensorError(f"{pcap}: {error}") from None
+    warnings += [f"{pcap}: {sensor.name}: {complaint}" for complaint in complaints]
     return PcapResult(logs, warnings, time.monotonic() - began)

@@ -18,19 +18,16 @@ _EXPECTED = re.compile(
     # Suricata 7 has not all that our configuration asks of 8, and the end of the input stops the engine.
     r"unknown 'custom' field|No output module named|Signal Received"
 )
-_READ = re.compile(r"read (\d+) files?, (\d+) packets")
+_READ = re.compile(r"read (\d+) files?, \d+ packets")
 _FLOW_ID = re.compile(rb'"flow_id":(\d{1,19})(?=[,}])')
 _COMMUNITY_ID = re.compile(rb'"community_id":"([^"]{1,64})"')
 _decoder = msgspec.json.Decoder()
 
 
-def read(
-    program: Path, capture: Path, folder: Path, timeout: float | None, whole: bool
-) -> tuple[list[Path], list[str]]:
+def read(program: Path, capture: Path, folder: Path, timeout: float | None) -> tuple[list[Path], list[str]]:
     """Let Suricata read a capture; the EVE file (of steady flow ids) and what it complained about.
 
-    Raises SensorError where it didn't read the capture, of which its exit status alone tells nothing. One that
-    is not ``whole`` is read to where it can be.
+    Raises SensorError where it didn't read all of the capture, of which its exit status tells nothing.
     """
     config = folder / CONFIG
     config.write_bytes((resources.files(__package__) / CONFIG).read_bytes())
@@ -38,21 +35,21 @@ def read(
     # Captures from the sending host have wrong checksums, which its network card would have filled in.
     command += ["-k", "none", "-r", capture, "-l", folder]
     status, output = run_child("Suricata", command, folder, timeout, hopeless=b"failed to initialize")
-    complaints, files, packets = _messages(output)
-    if status != 0 or not (files or (packets and not whole)):
-        reason = complaints[-1] if complaints else f"it ended with status {status} and gave no reason"
-        raise SensorError(f"Suricata could not read {capture}: {reason}")
+    complaints, files = _messages(output)
+    if status != 0 or not files:
+        reason = complaints[0] if complaints else f"it ended with status {status} and gave no reason"
+        raise SensorError(f"Suricata could not read it: {reason}")
     eve = folder / EVE
     if not eve.exists():
-        raise SensorError(f"Suricata read {capture} and wrote no {EVE}")
+        raise SensorError(f"Suricata wrote no {EVE}")
     _steady_flow_ids(eve)
     return [eve], complaints
 
 
-def _messages(output: str) -> tuple[list[str], int, int]:
-    """What Suricata complained about, and how many files and packets it says it has read."""
+def _messages(output: str) -> tuple[list[str], int]:
+    """What Suricata complained about, and how many files it says it has read."""
     complaints = []
-    files = packets = 0
+    files = 0
     for line in output.splitlines():
         try:
             told = _decoder.decode(line)
@@ -61,10 +58,10 @@ def _messages(output: str) -> tuple[list[str], int, int]:
             continue
         found = _READ.search(message)
         if found is not None:
-            files, packets = int(found[1]), int(found[2])
+            files = int(found[1])
         if level not in ("Notice", "Info", "Debug") and not _EXPECTED.search(message):
             complaints.append(str(message).strip().rstrip("."))
-    return complaints, files, packets
+    return complaints, files
 
 
 def _steady_flow_ids(eve: Path) -> None:

@@ -36,13 +36,8 @@ NO_EVIDENCE = frozenset({"packet_filter.log", "loaded_scripts.log", "stats.log",
 """Logs of what Zeek itself does."""
 
 
-def read(
-    program: Path, capture: Path, folder: Path, timeout: float | None, whole: bool
-) -> tuple[list[Path], list[str]]:
-    """Let Zeek read a capture; its logs, and what it complained about.
-
-    Raises SensorError where Zeek failed, other than for the end of a capture that is not ``whole``.
-    """
+def read(program: Path, capture: Path, folder: Path, timeout: float | None) -> tuple[list[Path], list[str]]:
+    """Let Zeek read a capture; its logs, and what it complained about. Raises SensorError where it failed."""
     script = folder / SCRIPT
     script.write_text(_SCRIPT.format(optional="\n".join(f"@load {name}" for name in _optional(program))))
     # -C: captures from the sending host have wrong checksums. -D: the same uids in every run.
@@ -50,9 +45,9 @@ def read(
     status, output = run_child("Zeek", command, folder, timeout, environment={"ZEEK_DNS_FAKE": "1"})
     complaints = [line.strip() for line in output.splitlines() if "error" in line]
     logs = sorted(path for path in folder.glob("*.log") if path.name not in NO_EVIDENCE)
-    if status != 0 and (whole or not logs):
+    if status != 0:
         reason = complaints[-1] if complaints else f"it ended with status {status}"
-        raise SensorError(f"Zeek could not read {capture}: {reason}")
+        raise SensorError(f"Zeek could not read it: {reason}")
     return logs, complaints
 
 
