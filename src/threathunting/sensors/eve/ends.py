@@ -26,6 +26,9 @@ SERVER_PORTS = frozenset((
 """Ports on which servers listen, for events of flows of which nothing else is known."""
 # fmt: on
 
+_End = tuple[str | None, int | None]
+"""One end of a flow: address and port."""
+
 
 def uid_of(event: Event) -> str | None:
     """The conversation's id: Suricata's ``flow_id`` as decimal text, as it can be searched for in EVE."""
@@ -44,7 +47,7 @@ class Ends:
     """
 
     def __init__(self) -> None:
-        self._clients: dict[str, tuple[str | None, int | None]] = {}
+        self._clients: dict[str, _End] = {}
 
     def base(self, event: Event, kind: str) -> Record:
         """The fields that all of the event's records share: ts, uid, the four of the id, community_id."""
@@ -70,43 +73,36 @@ class Ends:
                 record[name] = value
         return record
 
-    def _reversed(
-        self,
-        event: Event,
-        kind: str,
-        uid: str | None,
-        source: tuple[str | None, int | None],
-        destination: tuple[str | None, int | None],
-    ) -> bool:
+    def _reversed(self, event: Event, kind: str, uid: str | None, source: _End, destination: _End) -> bool:
         """Whether the event's source is the server. Learns the flow's client where the event tells it."""
-        told: bool | None = None
-        if kind in BY_FLOW:
-            told = False
-        elif kind in {"dns", "mdns"}:
-            told = event_is_dns_response(event)
-        elif (started_by := address(child(event, "flow").get("src_ip"))) is not None and source[
-            0
-        ] != destination[0]:
-            told = started_by != source[0]
-        elif event.get("direction") in ("to_server", "to_client"):
-            told = event["direction"] == "to_client"
-        if told is not None:
-            if kind == "flow":
-                # Its last event.
-                self._clients.pop(uid or "", None)
-            elif uid is not None and uid not in self._clients:
-                if len(self._clients) >= MAX_FLOWS:
-                    del self._clients[next(iter(self._clients))]
-                self._clients[uid] = destination if told else source
-            return told
-        if uid is not None and (client := self._clients.get(uid)) is not None:
-            return client == destination and client != source
-        return _comes_from_server(source[1], destination[1])
+        told = _told(event, kind, source, destination)
+        if told is None:
+            client = self._clients.get(uid) if uid is not None else None
+            if client in (source, destination):
+                return client != source
+            return _comes_from_server(source[1], destination[1])
+        if kind == "flow":
+            # Its last event.
+            self._clients.pop(uid or "", None)
+        elif uid is not None and uid not in self._clients:
+            if len(self._clients) >= MAX_FLOWS:
+                del self._clients[next(iter(self._clients))]
+            self._clients[uid] = destination if told else source
+        return told
 
 
-def event_is_dns_response(event: Event) -> bool:
-    """Whether a dns event was sent by the server: Suricata 8 names the responder as source, 7 the client."""
-    return child(event, "dns").get("type") == "response" or child(event, "mdns").get("type") == "response"
+def _told(event: Event, kind: str, source: _End, destination: _End) -> bool | None:
+    """Whether the event itself says that its source is the server; None where it says nothing."""
+    if kind in BY_FLOW:
+        return False
+    if kind == "dns":
+        # Suricata 8 (version 3) names the responder as source, 7 always the client.
+        return child(event, "dns").get("type") == "response"
+    client = address(child(event, "flow").get("src_ip"))
+    if client is not None and source[0] != destination[0] and client in (source[0], destination[0]):
+        return client == destination[0]
+    direction = event.get("direction")
+    return direction == "to_client" if direction in ("to_server", "to_client") else None
 
 
 def _comes_from_server(source: int | None, destination: int | None) -> bool:
