@@ -8,7 +8,7 @@ from urllib.parse import unquote_to_bytes
 
 from threathunting.records import Record
 from threathunting.sensors.eve.files import FileLinks
-from threathunting.sensors.eve.values import Converted, Event, child, objects, put, text, whole
+from threathunting.sensors.eve.values import Converted, Event, child, digits, objects, put, text, whole
 
 PROXY_HEADERS = frozenset(
     (
@@ -96,8 +96,7 @@ def _put_uri(record: Record, url: str | None) -> None:
 
 
 def _length(headers: dict[str, list[str]]) -> int | None:
-    value = headers.get("CONTENT-LENGTH", [""])[-1].strip()
-    return int(value) if value.isascii() and value.isdigit() and len(value) < 19 else None
+    return digits(headers.get("CONTENT-LENGTH", [""])[-1].strip())
 
 
 def _basic_user(headers: dict[str, list[str]]) -> str | None:

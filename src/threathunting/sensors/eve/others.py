@@ -8,6 +8,7 @@ from threathunting.sensors.eve.values import (
     Event,
     address,
     child,
+    digits,
     first,
     flag,
     flattened,
@@ -71,13 +72,12 @@ class Ftp:
         if command == "PASS":
             put(base, password=argument if user is not None and user.lower() in ANONYMOUS else "<hidden>")
             argument = None
-        code = first(texts(told, "completion_code"))
         put(
             base,
             user=user,
             command=command,
             arg=argument,
-            reply_code=int(code) if code is not None and code.isascii() and code.isdigit() else None,
+            reply_code=digits(first(texts(told, "completion_code"))),
             reply_msg=first(texts(told, "reply")),
         )
         port = whole(told, "dynamic_port")
@@ -95,12 +95,11 @@ class Ftp:
 def sip(event: Event, base: Record) -> Converted:
     """Convert a sip event: sip.log. From, To and Call-ID are not in EVE."""
     told = child(event, "sip")
-    code = text(told, "code")
     put(
         base,
         method=text(told, "method"),
         uri=text(told, "uri"),
-        status_code=int(code) if code is not None and code.isascii() and code.isdigit() else None,
+        status_code=digits(text(told, "code")),
         status_msg=text(told, "reason"),
     )
     yield "sip", base

@@ -41,6 +41,13 @@ def whole(parent: Event, name: str) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
 
 
+def digits(value: str | None) -> int | None:
+    """The number that a text of up to 18 decimal digits is."""
+    if value is None or not value.isascii() or not value.isdigit() or len(value) > 18:
+        return None
+    return int(value)
+
+
 def flag(parent: Event, name: str) -> bool | None:
     """A truth value."""
     value = parent.get(name)
