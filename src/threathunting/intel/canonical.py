@@ -119,7 +119,7 @@ def domain(value: str) -> str:
     value = _domain_text(_text(value)).rstrip(". ")
     if not value:
         raise ValueError("is empty")
-    if "://" in value:
+    if "://" in value or value.startswith("/"):
         raise ValueError("is a URL, not a domain")
     if len(value) > 255:
         raise ValueError("is longer than 255 characters")
@@ -252,7 +252,7 @@ def canonical(type: IndicatorType, value: str) -> str:
 
 
 _DEFANGED = re.compile(
-    r"\[++\.\]*+|\.\]++|\(\.\)|\{\.\}|\[dot\]|\(dot\)|\{dot\}"
+    r"(?<!\[)\[++\.\]*+|\.\]++|\(\.\)|\{\.\}|\[dot\]|\(dot\)|\{dot\}"
     r"|\[:\]|\[://\]|\[/\]|\[@\]|\(@\)|\[at\]|\(at\)|\\\.",
     re.I,
 )

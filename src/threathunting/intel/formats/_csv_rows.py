@@ -44,10 +44,10 @@ def rows(
                     break
                 parts.append(more[1])
                 row = split(parts, delimiter)
-        except csv.Error as error:
-            row, reason = None, f"is no row of a CSV file: {error}"
-        else:
             reason = "a quote is never closed"
+        except csv.Error as error:
+            row = None
+            reason = f"is no row of a CSV file: {error}" if len(parts) == 1 else "a quote is never closed"
         if row is None:
             again.extendleft(reversed(taken))
             yield refusal(context, number, reason, text)
@@ -68,5 +68,7 @@ def split(parts: list[str], delimiter: str) -> list[str] | None:
     except csv.Error as error:
         if "unexpected end of data" in str(error):
             return None
+        if len(parts) > 1:
+            raise  # the quote that ended the row began a field of the next one
         row = next(csv.reader(text, delimiter=delimiter, skipinitialspace=True))
     return [field.strip() for field in row]

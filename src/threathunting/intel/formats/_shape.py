@@ -57,6 +57,8 @@ def shape(text: str) -> Shape:
 
     A port is dropped. One of our types may stand before it: ``ja3:e7d705a3286e19ea42f587b344ee6865``.
     """
+    if len(text) > canonical.MAX_LENGTH:
+        raise ValueError(f"is longer than {canonical.MAX_LENGTH} characters")
     value = canonical.refang(text if text.isascii() else text.replace("\u3002", "."))
     if "." in value and (named := _NAME.fullmatch(value)):
         return _dotted(named, value)
@@ -67,7 +69,7 @@ def shape(text: str) -> Shape:
     prefix, colon, rest = value.partition(":")
     if colon and rest.strip() and (type := _TYPES.get(prefix.strip().lower())):
         return Shape(type, rest.strip())
-    if scheme := _SCHEME.match(value):
+    if (scheme := _SCHEME.match(value)) and not _OPENSSH.fullmatch(value):
         if scheme[1].lower() in ("tcp", "udp"):
             return shape(value[scheme.end() :].rstrip("/"))
         return Shape(IndicatorType.URL, value)

@@ -47,6 +47,9 @@ _NO_VALUE_COLUMNS = _words(
 """Names of types that, as the name of a column, tell of something else."""
 
 _TYPED_COLUMNS = {name: type for name, type in TYPE_OF_NAME.items() if name not in _NO_VALUE_COLUMNS}
+_KNOWN_COLUMNS = frozenset(
+    (*VALUE_COLUMNS, *TYPE_COLUMNS, *_TYPED_COLUMNS, *_words(" ".join(META_COLUMNS.values())))
+)
 _UNSET = frozenset(("", "-", "none", "null", "n/a", "na", "nan"))
 _LEVELS = {"info": "low", "informational": "low", "moderate": "medium", "med": "medium", "severe": "high"}
 _CONFIDENCES = {"none": "0", "low": "15", "med": "50", "medium": "50", "high": "85"}
@@ -116,13 +119,11 @@ def _find_header(
         if is_comment(text):
             commented = text.lstrip().lstrip("#").strip()
             continue
-        if (header := _header(text)) is not None:
-            return header, refused
         if commented is not None and (header := _header(commented)) is not None:
             first = _split_or_none(text, header.delimiter)
-            if header.width > 1 and first is not None and len(first) > 1:
+            if header.width > 1 and first is not None and len(first) == header.width:
                 return header, [*refused, line]
-        return None, ()
+        return _header(text), refused
     return (_header(commented) if commented is not None and _width(commented) > 1 else None), refused
 
 
@@ -139,13 +140,23 @@ def _split_or_none(text: str, delimiter: str) -> list[str] | None:
 
 
 def _header(text: str) -> _Header | None:
-    """The header that a line is, or None where no column holds indicators."""
+    """The header that a line is, or None where no column holds indicators, or the line itself does."""
     best: _Header | None = None
     for delimiter in _DELIMITERS:
         fields = _split_or_none(text, delimiter)
-        if fields and (found := _columns([squeezed(field) for field in fields], delimiter)):
+        if not fields or any(squeezed(field) not in _KNOWN_COLUMNS and _is_told(field) for field in fields):
+            continue
+        if found := _columns([squeezed(field) for field in fields], delimiter):
             best = found if best is None or found.width > best.width else best
     return best
+
+
+def _is_told(field: str) -> bool:
+    try:
+        shape(field)
+    except ValueError:
+        return False
+    return True
 
 
 def _columns(names: list[str], delimiter: str) -> _Header | None:

@@ -1,0 +1,168 @@
+"""The store against a naive one: a plain list, asked with ipaddress and endswith."""
+
+from __future__ import annotations
+
+import ipaddress
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+
+from threathunting.intel.store import Hit, Store
+from threathunting.intel.types import Indicator, IndicatorType, Item
+
+ADDR, SUBNET, DOMAIN, URL = IndicatorType.ADDR, IndicatorType.SUBNET, IndicatorType.DOMAIN, IndicatorType.URL
+
+# Few values, so that adding, removing and asking meet.
+VALUES = {
+    ADDR: ["10.1.2.3", "10.1.2.4", "192.0.2.1", "2001:db8::1", "::1"],
+    SUBNET: ["10.0.0.0/8", "10.1.0.0/16", "10.1.2.3/32", "192.0.2.0/24", "2001:db8::/32", "2001:db8::/64", "::/16"],
+    DOMAIN: ["example", "evil.example", "www.evil.example", "a.www.evil.example", "notevil.example", "*.evil.example"],
+    URL: ["evil.example/", "/gate.php"],
+}
+indicators = st.sampled_from([Indicator(type, value) for type, values in VALUES.items() for value in values])
+items = st.builds(
+    Item,
+    source=st.sampled_from(["a", "b", "c"]),
+    level=st.sampled_from(["low", "high"]),
+    expires=st.sampled_from([None, 1.0, 9.99, 10.0, 15.0, 20.0, 55.5, 1e9]),
+    subdomains=st.booleans(),
+)
+times = st.sampled_from([0.0, 1.0, 5.0, 9.99, 10.0, 10.5, 15.0, 20.0, 55.5, 100.0, 1e9])
+
+
+class Model(RuleBasedStateMachine):
+    def __init__(self) -> None:
+        super().__init__()
+        self.store = Store()
+        self.told: list[tuple[Indicator, Item]] = []
+
+    @rule(indicator=indicators, item=items)
+    def add(self, indicator: Indicator, item: Item) -> None:
+        version = self.store.version
+        is_new = (indicator, item) not in self.told
+        assert self.store.add(indicator, item) is is_new
+        assert (self.store.version > version) is is_new
+        self.told = [told for told in self.told if told[0] != indicator or told[1].source != item.source]
+        self.told.append((indicator, item))
+
+    @rule(indicator=indicators, source=st.sampled_from(["a", "b", "c", None]))
+    def remove(self, indicator: Indicator, source: str | None) -> None:
+        left = [told for told in self.told if told[0] != indicator or source not in (None, told[1].source)]
+        assert self.store.remove(indicator, source) is (len(left) < len(self.told))
+        self.told = left
+
+    @rule(now=times)
+    def expire(self, now: float) -> None:
+        gone = [told for told in self.told if told[1].expires is not None and told[1].expires <= now]
+        self.told = [told for told in self.told if told not in gone]
+        assert sorted(self.store.expire(now), key=repr) == sorted(gone, key=repr)
+
+    @rule(indicator=indicators, at=times)
+    def lookup(self, indicator: Indicator, at: float) -> None:
+        type, value = indicator
+        hits = self.store.lookup(type, value, at)
+        assert sorted(hits, key=repr) == sorted(self.expected(type, value, at), key=repr)
+        assert all(hit.items for hit in hits)
+        assert hits == sorted(hits, key=nearness, reverse=True)
+
+    def expected(self, type: IndicatorType, value: str, at: float) -> list[Hit]:
+        found: dict[Indicator, list[Item]] = {}
+        for indicator, item in self.told:
+            alive = item.expires is None or at < item.expires
+            exact = indicator == (type, value)
+            inside = (
+                type is ADDR
+                and indicator.type is SUBNET
+                and ipaddress.ip_address(value) in ipaddress.ip_network(indicator.value)
+            )
+            below = (
+                type is DOMAIN
+                and indicator.type is DOMAIN
+                and item.subdomains
+                and value.endswith("." + indicator.value)
+            )
+            if alive and (exact or inside or below):
+                found.setdefault(indicator, []).append(item)
+        return [
+            Hit(indicator, tuple(sorted(items, key=lambda item: item.source))) for indicator, items in found.items()
+        ]
+
+    @invariant()
+    def same(self) -> None:
+        assert sorted(self.store.items(), key=repr) == sorted(self.told, key=repr)
+        armed = {indicator for indicator, _ in self.told}
+        assert len(self.store) == len(armed)
+        assert sum(self.store.counts().values()) == len(armed)
+        assert set(self.store.values(DOMAIN)) == {value for type, value in armed if type is DOMAIN}
+        assert set(self.store.subdomain_rules()) == {
+            indicator.value for indicator, item in self.told if indicator.type is DOMAIN and item.subdomains
+        }
+
+
+def nearness(hit: Hit) -> tuple[bool, int]:
+    """The more exact, the greater."""
+    type, value = hit.indicator
+    if type is SUBNET:
+        return False, int(value.rpartition("/")[2])
+    return type is ADDR, len(value)
+
+
+class TestStore(Model.TestCase):  # type: ignore[name-defined,misc]
+    settings = settings(max_examples=150, stateful_step_count=40)
+
+
+def test_a_full_store_refuses_new_indicators_only() -> None:
+    store = Store(limit=1)
+    store.add(Indicator(ADDR, "192.0.2.1"), Item("a"))
+    with pytest.raises(OverflowError, match="full"):
+        store.add(Indicator(ADDR, "192.0.2.2"), Item("a"))
+    assert store.add(Indicator(ADDR, "192.0.2.1"), Item("b"))
+    assert len(store) == 1
+    assert store.counts() == {"addr": 1}
+
+
+def test_equal_items_are_one_object() -> None:
+    store = Store()
+    for number in range(20):
+        store.add(Indicator(ADDR, f"192.0.2.{number}"), Item("feed", desc="the same"))
+    assert len({id(item) for _, item in store.items()}) == 1
+
+
+def test_items_that_are_gone_are_not_kept_for_sharing() -> None:
+    store = Store()
+    for number in range(25_000):
+        indicator = Indicator(URL, "evil.example/")
+        store.add(indicator, Item("feed", id=str(number)))
+    assert len(store._interned) < 15_000
+    assert len(list(store.items())) == 1
+
+
+def test_an_item_renewed_again_and_again_expires_once_at_its_last_end() -> None:
+    store = Store()
+    indicator = Indicator(DOMAIN, "evil.example")
+    for end in (5.0, 7.0, 42.0, 6.0):
+        store.add(indicator, Item("feed", expires=end))
+    assert store.expire(5.5) == []
+    assert store.expire(100.0) == [(indicator, Item("feed", expires=6.0))]
+    assert store.expire(100.0) == []
+    assert len(store) == 0
+
+
+def test_the_nearest_rule_comes_first() -> None:
+    store = Store()
+    for value in ("10.0.0.0/8", "10.1.2.0/24", "10.1.0.0/16"):
+        store.add(Indicator(SUBNET, value), Item("feed"))
+    store.add(Indicator(ADDR, "10.1.2.3"), Item("feed"))
+    found = [hit.indicator.value for hit in store.lookup(ADDR, "10.1.2.3", 0)]
+    assert found == ["10.1.2.3", "10.1.2.0/24", "10.1.0.0/16", "10.0.0.0/8"]
+
+
+def test_a_subnet_is_found_under_our_way_of_writing_it() -> None:
+    store = Store()
+    indicator = Indicator(SUBNET, "::ffff:0:0:0/96")
+    store.add(indicator, Item("feed"))
+    assert [hit.indicator for hit in store.lookup(ADDR, "::ffff:0:1:2", 0)] == [indicator]
+    assert store.remove(indicator, "feed")
+    assert store.lookup(ADDR, "::ffff:0:1:2", 0) == []
