@@ -35,21 +35,26 @@ class FastMatcher:
         self._plans: dict[str, _Plan] = {}
 
     def wanted(self) -> dict[str, tuple[str, ...]]:
-        """Per log the fields that the plan of a log needs; none of logs that no plugin looks at."""
-        fields = {name: self._plan(name).fields for name in self._registry.logs if self._registry.enabled(name)}
-        return fields | {"*": ()}
+        """Per log the fields in which something armed may be seen, as of now."""
+        self._follow()
+        names = [name for name in self._registry.logs if self._registry.enabled(name)]
+        return {name: self._plan(name).fields(self._gates) for name in names} | {"*": ()}
 
     def matches(self, batch: Batch) -> Iterator[tuple[int, Record, list[Match]]]:
         """See ``matching.Matcher``."""
         if not self._registry.enabled(batch.log):
             return
+        self._follow()
+        rows = self._plan(batch.log).rows(batch, self._gates)
+        if rows:
+            yield from exact(batch, sorted(rows), self._registry.log(batch.log), self._store)
+
+    def _follow(self) -> None:
+        """Forget what was derived from the intel as it was before."""
         if self._version != self._store.version:
             self._version = self._store.version
             self._gates.refresh()
             self._plans.clear()
-        rows = self._plan(batch.log).rows(batch, self._gates)
-        if rows:
-            yield from exact(batch, sorted(rows), self._registry.log(batch.log), self._store)
 
     def _plan(self, name: str) -> _Plan:
         plan = self._plans.get(name)
@@ -62,8 +67,11 @@ class _Plan:
     """How to find a log's possible rows: direct fields by their types, hosts, and what is worked out a row."""
 
     def __init__(self, log: Log) -> None:
+        self._seen = log.seen
+        self._by_absence = [seen for seen in log.seen if seen.unless is not None]
+        others = [seen for seen in log.seen if seen.unless is None]
         types_of: dict[str, list[IndicatorType]] = {}
-        for seen in log.seen:
+        for seen in others:
             if seen.values is None and seen.host is None:
                 types_of.setdefault(seen.fields[0], []).append(seen.type)
         # Fields of the same types share one set of distinct texts: both ends of a connection, for one.
@@ -72,16 +80,18 @@ class _Plan:
             by_types.setdefault(frozenset(types), []).append(name)
         self._direct = [(sorted(types), names, _Known()) for types, names in by_types.items()]
         by_host: dict[str, list[Seen]] = {}
-        for seen in log.seen:
+        for seen in others:
             if seen.host is not None:
                 by_host.setdefault(seen.host, []).append(seen)
-        worked_out = [seen for seen in log.seen if seen.values is not None and seen.host is None]
+        worked_out = [seen for seen in others if seen.values is not None and seen.host is None]
         self._by_host = [_HostPlan(name, seens) for name, seens in by_host.items()]
         self._by_value = [(seen, _Known()) for seen in worked_out if len(seen.fields) == 1]
         self._by_row = [seen for seen in worked_out if len(seen.fields) > 1]
-        self.fields = tuple(
-            dict.fromkeys(name for seen in log.seen for name in ((seen.host,) if seen.host is not None else seen.fields))
-        )
+
+    def fields(self, gates: Gates) -> tuple[str, ...]:
+        """The fields whose columns ``rows`` needs with what is armed."""
+        armed = [seen for seen in self._seen if _may_match(seen, gates)]
+        return tuple(dict.fromkeys(name for seen in armed for name in _columns_of(seen)))
 
     def rows(self, batch: Batch, gates: Gates) -> set[int]:
         """The rows that may match; all that do are among them."""
@@ -98,15 +108,46 @@ class _Plan:
                     for name in names:
                         if not possible.isdisjoint(columns.texts(name)):
                             rows.update(columns.holding(name, possible))
+        for seen in self._by_absence:
+            if _may_match(seen, gates):
+                rows.update(_by_absence(seen, batch, columns, gates))
         for plan in self._by_host:
             rows.update(plan.rows(batch, columns, gates))
         for seen, known in self._by_value:
-            if gates.armed(seen.type) and (not seen.paths or gates.armed_paths()):
+            if _may_match(seen, gates):
                 rows.update(_by_value(seen, known, columns, gates))
         for seen in self._by_row:
-            if gates.armed(seen.type) and any(columns.texts(name) for name in seen.fields):
+            if _may_match(seen, gates) and any(columns.texts(name) for name in seen.fields):
                 rows.update(_by_row(seen, columns, gates))
         return rows
+
+
+def _columns_of(seen: Seen) -> tuple[str, ...]:
+    """The columns by which a Seen's rows are found."""
+    if seen.unless is not None:
+        return (seen.unless,)
+    return seen.fields if seen.host is None else (seen.host,)
+
+
+def _by_absence(seen: Seen, batch: Batch, columns: _Columns, gates: Gates) -> Iterable[int]:
+    assert seen.unless is not None
+    column = columns[seen.unless]
+    if None not in column:
+        return ()
+    return _matching(seen, (row for row, value in enumerate(column) if value is None), batch, gates)
+
+
+def _matching(seen: Seen, rows: Iterable[int], batch: Batch, gates: Gates) -> Iterable[int]:
+    """Of a few rows those that may match, by their whole records: a Seen may read fields that columns don't hold."""
+    origins: dict[str, list[int]] = {}
+    for row in rows:
+        for text in seen.texts(batch.record(row)):
+            origins.setdefault(text, []).append(row)
+    return _origins(seen, origins, gates)
+
+
+def _may_match(seen: Seen, gates: Gates) -> bool:
+    return gates.armed(seen.type) and (not seen.paths or gates.armed_paths())
 
 
 class _HostPlan:
@@ -115,7 +156,7 @@ class _HostPlan:
     def __init__(self, name: str, seens: list[Seen]) -> None:
         self._name = name
         self._seens = seens
-        self._types = sorted({seen.type for seen in seens})
+        self._types = {seen.type for seen in seens}
         self._known_texts = _Known()
         self._known_hosts = _Known()
 
@@ -123,24 +164,22 @@ class _HostPlan:
         armed = [type for type in self._types if gates.armed(type)]
         if not armed:
             return ()
-        fresh = self._known_texts.fresh(columns.with_host(self._name))
-        texts_of = hosts_of(fresh)
-        hosts = self._known_hosts.fresh(texts_of.keys())
-        possible = {type: gates.possible_hosts(type, hosts) for type in armed}
-        held_hosts = set(chain.from_iterable(possible.values()))
-        self._known_hosts.note(hosts, held_hosts)
-        self._known_texts.note(fresh, {text for host in held_hosts for text in texts_of[host]})
+        fresh = list(self._known_texts.fresh(columns.with_host(self._name)))
+        names = hosts_of(fresh)
+        hosts = self._known_hosts.fresh(set(names))
+        possible = {type: set(gates.possible_hosts(type, hosts)) for type in armed}
+        held = set().union(*possible.values())
+        self._known_hosts.note(hosts, held)
+        if not held:
+            self._known_texts.note(fresh, held)
+            return ()
+        held_texts = [(text, name) for text, name in zip(fresh, names, strict=True) if name in held]
+        self._known_texts.note(fresh, {text for text, _ in held_texts})
         rows: set[int] = set()
         for seen in self._seens:
-            if not possible.get(seen.type):
-                continue
-            texts = {text for host in possible[seen.type] for text in texts_of[host]}
-            # Few enough to look at whole: these Seens may read fields that columns don't hold.
-            origins: dict[str, list[int]] = {}
-            for row in columns.holding(self._name, texts):
-                for text in seen.texts(batch.record(row)):
-                    origins.setdefault(text, []).append(row)
-            rows.update(_origins(seen, origins, gates))
+            texts = {text for text, name in held_texts if name in possible.get(seen.type, ())}
+            if texts:
+                rows.update(_matching(seen, columns.holding(self._name, texts), batch, gates))
         return rows
 
 

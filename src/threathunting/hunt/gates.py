@@ -195,9 +195,8 @@ class _Domain(_Memo):
     def rebuild(self) -> None:
         by_length: dict[int, set[str]] = {}
         for rule in self._store.subdomain_rules():
-            # Few groups, so that a name is cut few times; within a group as many characters as all its rules have.
-            group = min(len(rule), 24) // 6
-            by_length.setdefault(group, set()).add(rule)
+            # Short rules apart, so that they don't make the endings of all others short.
+            by_length.setdefault(min(len(rule) // 5, 2), set()).add(rule)
         self._endings = []
         for rules in by_length.values():
             shortest = min(map(len, rules))
@@ -234,8 +233,10 @@ class _Url(_Memo):
 
     def possible(self, texts: Iterable[str]) -> list[str]:
         armed = self._store.values(IndicatorType.URL)
-        texts_of = hosts_of([text for text in texts if text[:1] != "/"])
-        hits = [text for host in self.hosts(texts_of.keys()) for text in texts_of[host] if self.canonical(text) in armed]
+        given = [text for text in texts if text[:1] != "/"]
+        names = hosts_of(given)
+        hosts = set(self.hosts(set(names)))
+        hits = [text for text, name in zip(given, names, strict=True) if name in hosts and self.canonical(text) in armed]
         if self.paths:
             hits += [text for text in texts if text[:1] == "/" and self.canonical(text) in armed]
         return hits

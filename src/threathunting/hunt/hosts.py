@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
 
 UNSURE = "[\u00bf"
 """In place of a host that isn't plain to see. Like a bracketed address and a name not in ASCII, it passes all gates."""
 
-_ANY = re.compile(r"(?:\s*(?:[a-z][a-z0-9+.\-]*://|[^/?#]*@))*\s*([^/?#:]*)")
-_USUAL = re.compile(r"^(?:https?://)?([a-z0-9._\-]+)(?::\d+)?(?=/|$)(?!.*://)|^", re.M)
+_ANY = re.compile(r"(?:\s*(?:[a-z][a-z0-9+.\-]*://|[^/?#]*@))*\s*([^/?#:*]*)")
+_USUAL = re.compile(
+    # With a scheme a path may follow; without, a slash would be part of an odd host.
+    r"^(?:https?://|(?![^/\n]*/))([a-z0-9._\-]*[a-z0-9_\-])\.*(?::\d+)?(?=/|$)(?!.*://)|^",
+    re.M,
+)
 
 
 def host_name(text: str) -> str:
@@ -21,16 +24,10 @@ def host_name(text: str) -> str:
     return match.group(1).rstrip(". ") if match else ""
 
 
-def hosts_of(texts: Collection[str]) -> dict[str, list[str]]:
-    """The hosts in texts, each with the texts that have it; under ``UNSURE`` those that aren't of the usual form."""
-    given = list(texts)
-    names = _USUAL.findall("\n".join(given).lower()) if given else []
-    if len(names) != len(given):
+def hosts_of(texts: list[str]) -> list[str]:
+    """The host of each text; ``UNSURE`` for those that aren't of the usual form."""
+    names: list[str] = _USUAL.findall("\n".join(texts).lower()) if texts else []
+    if len(names) != len(texts):
         # A text with a line end in it.
-        names = [_USUAL.findall(text.lower().replace("\n", " "))[0] for text in given]
-    hosts: dict[str, list[str]] = {}
-    for text, name in zip(given, names, strict=True):
-        if name and name[-1] == ".":
-            name = name.rstrip(".")  # noqa: PLW2901
-        hosts.setdefault(name or UNSURE, []).append(text)
-    return hosts
+        names = [_USUAL.findall(text.lower().replace("\n", " "))[0] for text in texts]
+    return [name or UNSURE for name in names]

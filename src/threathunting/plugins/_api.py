@@ -34,7 +34,8 @@ class Seen:
     ``host`` speeds up URLs, and the names and addresses in them: it names the field that holds the host of
     all that this Seen yields, with or without a port, or a URL with that host (a value that begins with ``/``
     has none). Then only rows whose host can match are looked at more closely. Leave it out where the host may
-    stand elsewhere. ``paths`` says that all this Seen yields are URLs without host (``/gate.php``): nothing
+    stand elsewhere. ``unless`` names a field that must be unset, for what is seen in few records (the server's
+    address, where a request names no host): only those are looked at. ``paths`` says that all this Seen yields are URLs without host (``/gate.php``): nothing
     is looked at while none is armed.
 
     ``when`` is a further condition on the whole record (``auth_success`` is true), asked only of records in
@@ -47,6 +48,7 @@ class Seen:
     fields: tuple[str, ...]
     values: Callable[..., Iterable[str]] | None = None
     host: str | None = None
+    unless: str | None = None
     paths: bool = False
     when: Callable[[Record], bool] | None = None
 
@@ -56,6 +58,12 @@ class Seen:
 
     def texts(self, record: Record) -> Iterable[str]:
         """The texts of this kind in a record, as they stand there."""
+        if self.unless is not None and record.get(self.unless) is not None:
+            return ()
+        if self.host is not None:
+            host = record.get(self.host)
+            if not isinstance(host, str) or host[:1] == "/":
+                return ()
         if self.when is not None and not self.when(record):
             return ()
         if self.values is not None:

@@ -61,7 +61,7 @@ def asks_of_the_server(record: Record) -> bool:
 
 def server_urls(host: object) -> Iterable[str]:
     """Zeek's URL of a request for no path on port 80."""
-    return (f"{host}*",) if isinstance(host, str) else ()
+    return (f"{host}*",) if isinstance(host, str) and host[:1] != "/" else ()
 
 
 def site_paths(host: object, uri: object) -> Iterable[str]:
@@ -201,11 +201,18 @@ PLUGIN = Plugin(
                     IndicatorType.URL,
                     ("host", "uri", "id.resp_h", "id.resp_p"),
                     hostless_urls,
-                    host="id.resp_h",
+                    unless="host",
                 ),
                 Seen("HTTP::IN_URL", IndicatorType.URL, ("uri",), absolute_urls, host="uri"),
-                Seen("HTTP::IN_URL", IndicatorType.URL, ("host",), server_urls, when=asks_of_the_server),
-                Seen("HTTP::IN_URL", IndicatorType.URL, ("id.resp_h",), server_urls, when=asks_of_the_server),
+                Seen("HTTP::IN_URL", IndicatorType.URL, ("host",), server_urls, host="host", when=asks_of_the_server),
+                Seen(
+                    "HTTP::IN_URL",
+                    IndicatorType.URL,
+                    ("id.resp_h",),
+                    server_urls,
+                    unless="host",
+                    when=asks_of_the_server,
+                ),
                 Seen("HTTP::IN_URL_PATH", IndicatorType.URL, ("host", "uri"), site_paths, host="host"),
                 Seen("HTTP::IN_URL_PATH", IndicatorType.URL, ("uri",), absolute_paths, host="uri"),
                 Seen("HTTP::IN_URL_PATH", IndicatorType.URL, ("uri",), paths, paths=True),

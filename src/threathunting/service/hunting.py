@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 import tempfile
 import time
@@ -124,6 +125,9 @@ def run(request: Request, progress: Progress, note: Callable[[str], None], stdou
     result.indicators = len(store)
     if not len(store):
         raise ValueError(f"no intel to hunt with: {', '.join(request.intel)} gave no indicator ({_refusals(result.intel)})")
+    # The intel stays as it is: the collector need not walk through it time and again.
+    gc.collect()
+    gc.freeze()
     with ExitStack() as stack:
         out: Folder | Stream | Nothing
         if request.out is None:
