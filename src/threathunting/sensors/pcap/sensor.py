@@ -59,8 +59,8 @@ def find_sensor(choice: str | None) -> Sensor:
         program = _program(kind)
         if program is None:
             continue
-        version = _major(program, "-V" if kind == "suricata" else "--version")
-        if kind == "suricata" and version is not None and version < MIN_SURICATA:
+        version = _major(program) if kind == "suricata" else None
+        if version is not None and version < MIN_SURICATA:
             raise FileNotFoundError(f"{program} is Suricata {version}, and at least {MIN_SURICATA} is needed")
         return Sensor(kind, program)
     if choice is None:
@@ -86,10 +86,10 @@ def _program(kind: str) -> Path | None:
     raise FileNotFoundError(f"{VARIABLES[kind]} is '{named}', where there is no {kind} to run")
 
 
-def _major(program: Path, option: str) -> int | None:
-    """The major version that a program tells; None where it doesn't."""
+def _major(program: Path) -> int | None:
+    """The major version that a Suricata tells; None where it doesn't."""
     try:
-        told = subprocess.run([program, option], capture_output=True, text=True, timeout=60, check=False)
+        told = subprocess.run([program, "-V"], capture_output=True, text=True, timeout=60, check=False)
     except (OSError, subprocess.SubprocessError):
         return None
     found = _VERSION.search(told.stdout + told.stderr)
