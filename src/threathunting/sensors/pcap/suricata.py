@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-import zlib
 from importlib import resources
 from pathlib import Path
 
 import msgspec
 
 from threathunting.sensors.pcap.process import SensorError, run_child
+from threathunting.sensors.pcap.steady import make_steady
 
 CONFIG = "suricata.yaml"
 EVE = "eve.json"
@@ -19,13 +19,11 @@ _EXPECTED = re.compile(
     r"unknown 'custom' field|No output module named|Signal Received"
 )
 _READ = re.compile(r"read (\d+) files?, \d+ packets")
-_FLOW_ID = re.compile(rb'"flow_id":(\d{1,19})(?=[,}])')
-_COMMUNITY_ID = re.compile(rb'"community_id":"([^"]{1,64})"')
 _decoder = msgspec.json.Decoder()
 
 
 def read(program: Path, capture: Path, folder: Path, timeout: float | None) -> tuple[list[Path], list[str]]:
-    """Let Suricata read a capture; the EVE file (of steady flow ids) and what it complained about.
+    """Let Suricata read a capture; the EVE file (made steady) and what it complained about.
 
     Raises SensorError where it didn't read all of the capture, of which its exit status tells nothing.
     """
@@ -42,7 +40,7 @@ def read(program: Path, capture: Path, folder: Path, timeout: float | None) -> t
     eve = folder / EVE
     if not eve.exists():
         raise SensorError(f"Suricata wrote no {EVE}")
-    _steady_flow_ids(eve)
+    make_steady(eve)
     return [eve], complaints
 
 
@@ -62,25 +60,3 @@ def _messages(output: str) -> tuple[list[str], int]:
         if level not in ("Notice", "Info", "Debug") and not _EXPECTED.search(message):
             complaints.append(str(message).strip().rstrip("."))
     return complaints, files
-
-
-def _steady_flow_ids(eve: Path) -> None:
-    """Make flow ids the same in every run over a capture.
-
-    Suricata makes them of a flow's start and a hash with a random seed. The Community ID takes the hash's
-    place, so that the conversations of a capture bear the same uid whenever it is read.
-    """
-    steady = eve.with_suffix(".steady")
-    new_of: dict[bytes, bytes] = {}
-    with eve.open("rb") as events, steady.open("wb") as out:
-        for line in events:
-            flow, community = _FLOW_ID.search(line), _COMMUNITY_ID.search(line)
-            if flow is None:
-                out.write(line)
-                continue
-            new = new_of.get(flow[1])
-            if new is None and community is not None:
-                start = int(flow[1]) >> 32
-                new = new_of[flow[1]] = b"%d" % (start << 32 | zlib.crc32(community[1]))
-            out.write(line if new is None else line[: flow.start(1)] + new + line[flow.end(1) :])
-    steady.replace(eve)
