@@ -21,9 +21,33 @@ from typing import Any
 SUBNETS = 1000
 SUBDOMAIN_RULES = 1000
 START = 1_760_000_000.0
-WORDS = "alpha beta gamma delta omega news shop cdn img api mail login static video cloud data app web net home".split()
-TLDS = "com net org info de fr io cn ru example".split()
-AGENTS = [f"Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 Chrome/{v}.0 Safari/537.36" for v in range(80, 140)]
+WORDS = [
+    "alpha",
+    "beta",
+    "gamma",
+    "delta",
+    "omega",
+    "news",
+    "shop",
+    "cdn",
+    "img",
+    "api",
+    "mail",
+    "login",
+    "static",
+    "video",
+    "cloud",
+    "data",
+    "app",
+    "web",
+    "net",
+    "home",
+]
+TLDS = ("com", "net", "org", "info", "de", "fr", "io", "cn", "ru", "example")
+AGENTS = [
+    f"Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 Chrome/{v}.0 Safari/537.36"
+    for v in range(80, 140)
+]
 
 
 def zipf(random_: random.Random, size: int, exponent: float = 1.05) -> Callable[[], int]:
@@ -51,7 +75,11 @@ def indicators(random_: random.Random, count: int) -> Iterator[tuple[str, str, d
     """(type, value, meta): addresses, domains, hashes and URLs in equal parts, subnets and subdomain rules."""
     meta: dict[str, Any] = {"source": "bench", "desc": "made for the benchmark", "level": "high"}
     for _ in range(SUBNETS):
-        yield "subnet", f"{random_.randint(11, 223)}.{random_.randrange(256)}.{random_.randrange(256)}.0/24", meta
+        yield (
+            "subnet",
+            f"{random_.randint(11, 223)}.{random_.randrange(256)}.{random_.randrange(256)}.0/24",
+            meta,
+        )
     for number in range(SUBDOMAIN_RULES):
         yield "domain", name(number, "rule"), {**meta, "subdomains": True}
     for number in range(count // 4):
@@ -68,7 +96,10 @@ class Traffic:
         """``found`` are (type, value) of the indicators to be hit."""
         self.random = random_
         self.hits = hits
-        self.clients = [f"10.{random_.randrange(16)}.{random_.randrange(256)}.{random_.randint(1, 254)}" for _ in range(5000)]
+        self.clients = [
+            f"10.{random_.randrange(16)}.{random_.randrange(256)}.{random_.randint(1, 254)}"
+            for _ in range(5000)
+        ]
         self.servers = [address(random_) for _ in range(50_000)]
         self.names = [name(number, "good") for number in range(100_000)]
         self.server = zipf(random_, len(self.servers))
@@ -152,7 +183,10 @@ class Traffic:
     def http(self) -> dict[str, Any]:
         """A line of http.log."""
         random_ = self.random
-        host, uri = self.host(), f"/{random_.choice(WORDS)}/{random_.getrandbits(32):x}?id={random_.getrandbits(16)}"
+        host, uri = (
+            self.host(),
+            f"/{random_.choice(WORDS)}/{random_.getrandbits(32):x}?id={random_.getrandbits(16)}",
+        )
         if random_.random() < self.hits:
             host, _, path = random_.choice(self.bad["url"]).partition("/")
             uri = "/" + path
@@ -173,7 +207,9 @@ class Traffic:
             "resp_mime_types": ["text/html"],
         }
         if random_.random() < 0.5:
-            record["referrer"] = f"http://{self.names[self.site()]}/{random_.choice(WORDS)}/{random_.getrandbits(20):x}"
+            record["referrer"] = (
+                f"http://{self.names[self.site()]}/{random_.choice(WORDS)}/{random_.getrandbits(20):x}"
+            )
         return record
 
 
@@ -205,7 +241,10 @@ def main() -> None:
         if arguments.gz:
             packed = arguments.folder / "gz"
             packed.mkdir(exist_ok=True)
-            with (logs / f"{log}.log").open("rb") as plain, gzip.open(packed / f"{log}.log.gz", "wb", 6) as out:
+            with (
+                (logs / f"{log}.log").open("rb") as plain,
+                gzip.open(packed / f"{log}.log.gz", "wb", 6) as out,
+            ):
                 while block := plain.read(1 << 20):
                     out.write(block)
 

@@ -93,8 +93,9 @@ class Batch(Protocol):
 class Unit(Protocol):
     """A part of a source that one worker reads alone. Can be pickled; can be read more than once."""
 
-    size: int
-    """Bytes on disk, for progress."""
+    @property
+    def size(self) -> int:
+        """Bytes on disk, for progress."""
 
     @property
     def path(self) -> str:

@@ -56,7 +56,9 @@ def keys_of_ours(line: dict[str, Any]) -> set[Key]:
 
 
 @pytest.fixture(scope="module")
-def hunted(shared: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory) -> tuple[list[Any], list[Any]]:
+def hunted(
+    shared: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory
+) -> tuple[list[Any], list[Any]]:
     folder = shared("fidelity")
     store, registry, out = Store(), Registry(BUILTIN), tmp_path_factory.mktemp("fidelity")
     assert load([folder / "intel.jsonl"], store).refused == 0

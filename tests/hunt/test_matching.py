@@ -21,14 +21,67 @@ from threathunting.sensors.batches import DictBatch, json_batch
 
 REGISTRY = Registry(BUILTIN)
 
-HOSTS = (
-    "evil.example EVIL.example. a.evil.example b.a.evil.example xevil.example evil.example:8080 evil.example:80 "
-    "192.0.2.7 192.0.2.7:8080 192.0.2.300 [2001:db8::7] [2001:db8::7]:8443 2001:DB8:0::7 ::ffff:192.0.2.7 198.51.100.9 "
-    "bücher.example xn--bcher-kva.example user@evil.example *.evil.example com example . .. x"
-).split(" ") + [" evil.example ", "evil example", "evil.example\n", "", "\u212aevil.example", "evil.example:", "http:"]
-PATHS = ["/", "/gate.php", "/gate.php?id=1", "/Gate.PHP", "//x", "*", "", "?q=http://evil.example/gate.php", "/\u00e9", "#f"]
-HASHES = ["d41d8cd98f00b204e9800998ecf8427e", "D4:1D:8C:D9:8F:00:B2:04:E9:80:09:98:EC:F8:42:7E", "da39a3ee5e6b4b0d3255bfef95601890afd80709"]
-TEXTS = ["curl/8.5.0", "Curl/8.5.0 ", "evil.exe", "DIR\\evil.exe", "root", "CORP\\root", "a@evil.example", "Bad <A@evil.example>, b@x.example", "É"]
+HOSTS = [
+    "evil.example",
+    "EVIL.example.",
+    "a.evil.example",
+    "b.a.evil.example",
+    "xevil.example",
+    "evil.example:8080",
+    "evil.example:80",
+    "192.0.2.7",
+    "192.0.2.7:8080",
+    "192.0.2.300",
+    "[2001:db8::7]",
+    "[2001:db8::7]:8443",
+    "2001:DB8:0::7",
+    "::ffff:192.0.2.7",
+    "198.51.100.9",
+    "bücher.example",
+    "xn--bcher-kva.example",
+    "user@evil.example",
+    "*.evil.example",
+    "com",
+    "example",
+    ".",
+    "..",
+    "x",
+    " evil.example ",
+    "evil example",
+    "evil.example\n",
+    "",
+    "Kevil.example",
+    "evil.example:",
+    "http:",
+]
+PATHS = [
+    "/",
+    "/gate.php",
+    "/gate.php?id=1",
+    "/Gate.PHP",
+    "//x",
+    "*",
+    "",
+    "?q=http://evil.example/gate.php",
+    "/\u00e9",
+    "#f",
+]
+HASHES = [
+    "d41d8cd98f00b204e9800998ecf8427e",
+    "D4:1D:8C:D9:8F:00:B2:04:E9:80:09:98:EC:F8:42:7E",
+    "da39a3ee5e6b4b0d3255bfef95601890afd80709",
+]
+TEXTS = [
+    "curl/8.5.0",
+    "Curl/8.5.0 ",
+    "evil.exe",
+    "DIR\\evil.exe",
+    "root",
+    "CORP\\root",
+    "a@evil.example",
+    "Bad <A@evil.example>, b@x.example",
+    "É",
+]
 
 host = st.sampled_from(HOSTS) | st.text(max_size=12)
 url = st.builds(
@@ -38,13 +91,15 @@ url = st.builds(
     st.sampled_from(PATHS) | st.text(max_size=8),
 )
 text = host | url | st.sampled_from(HASHES + TEXTS + PATHS)
-NOT_TEXT = [None, True, 5, 8080, 2.5, {}, [None, 7]]
+NOT_TEXT: list[Any] = [None, True, 5, 8080, 2.5, {}, [None, 7]]
 
 
 @st.composite
 def pools(draw: st.DrawFn) -> list[str]:
     """A few texts that both intel and traffic are made of, so that they meet."""
-    return draw(st.lists(text, min_size=1, max_size=6)) + draw(st.lists(st.sampled_from(HOSTS[:20]), min_size=1, max_size=3))
+    return draw(st.lists(text, min_size=1, max_size=6)) + draw(
+        st.lists(st.sampled_from(HOSTS[:20]), min_size=1, max_size=3)
+    )
 
 
 def written(pool: list[str]) -> st.SearchStrategy[str]:
@@ -52,8 +107,25 @@ def written(pool: list[str]) -> st.SearchStrategy[str]:
     return st.sampled_from(pool) | st.builds(
         lambda form, one, other: form.format(one, other),
         st.sampled_from(
-            ["{}{}", "http://{}", "https://{}/{}", "{}/gate.php?id=1", "{}:8080", "X-FORWARDED-FOR -> {}, {}", "FORWARDED -> for={}",
-             "CN={},O={}", "emailAddress={},CN={}", "{}\\{}", "{}@{}", "Name <{}>", "{} ", "{}.", "x.{}", "from {} (x [{}])", "sip:{}@{};tag=1"]
+            [
+                "{}{}",
+                "http://{}",
+                "https://{}/{}",
+                "{}/gate.php?id=1",
+                "{}:8080",
+                "X-FORWARDED-FOR -> {}, {}",
+                "FORWARDED -> for={}",
+                "CN={},O={}",
+                "emailAddress={},CN={}",
+                "{}\\{}",
+                "{}@{}",
+                "Name <{}>",
+                "{} ",
+                "{}.",
+                "x.{}",
+                "from {} (x [{}])",
+                "sip:{}@{};tag=1",
+            ]
         ),
         st.sampled_from(pool),
         st.sampled_from(pool),
@@ -75,11 +147,15 @@ def stores(draw: st.DrawFn, log: str, pool: list[str]) -> Store:
     store = Store()
     types = sorted({seen.type for seen in REGISTRY.log(log).seen})
     subnets = st.tuples(
-        st.just(IndicatorType.SUBNET), st.sampled_from(["192.0.2.0/24", "198.0.0.0/8", "2001:db8::/32", "192.0.2.7/32"])
+        st.just(IndicatorType.SUBNET),
+        st.sampled_from(["192.0.2.0/24", "198.0.0.0/8", "2001:db8::/32", "192.0.2.7/32"]),
     )
     made = st.tuples(st.sampled_from(types), written(pool) | st.sampled_from(pool))
     items = st.builds(
-        Item, source=st.sampled_from("ab"), expires=st.sampled_from([None, None, 50.0]), subdomains=st.booleans()
+        Item,
+        source=st.sampled_from("ab"),
+        expires=st.sampled_from([None, None, 50.0]),
+        subdomains=st.booleans(),
     )
     for (type, text_), item in draw(st.lists(st.tuples(made | made | made | subnets, items), max_size=25)):
         try:
@@ -94,7 +170,9 @@ def found(matcher: FastMatcher | NaiveMatcher, batch: DictBatch) -> list[Any]:
 
 
 @pytest.mark.parametrize("log", sorted(name for name, log in REGISTRY.logs.items() if log.seen))
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+)
 @given(data=st.data())
 def test_fast_equals_naive(log: str, data: st.DataObject) -> None:
     pool = data.draw(pools())

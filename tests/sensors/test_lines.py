@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import itertools
 import random
 from pathlib import Path
 
@@ -43,7 +44,7 @@ def test_spans_together_give_every_line_once(
     data = b"\n".join(content) + (b"\n" if ended else b"")
     path.write_bytes(data)
     marks = sorted({0, len(data), *(cut for cut in cuts if cut < len(data))})
-    spans = [Span(a, b, len(data)) for a, b in zip(marks, marks[1:], strict=False)]
+    spans = [Span(a, b, len(data)) for a, b in itertools.pairwise(marks)]
     together = b""
     for span in spans:
         for offset, block in blocks(path, span, ReadReport()):
@@ -111,7 +112,9 @@ def test_a_decompression_bomb_is_left(tmp_path: Path, monkeypatch: pytest.Monkey
     assert any("unpacks to more than 700 times its size" in error for error in report.errors)
 
 
-def test_a_very_long_line_is_counted_and_the_next_one_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_very_long_line_is_counted_and_the_next_one_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(lines, "MAX_LINE", 100)
     path = tmp_path / "long"
     path.write_bytes(b"short\n" + b"x" * 1000 + b"\nnext\n")

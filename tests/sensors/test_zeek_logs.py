@@ -40,7 +40,7 @@ def records(units: Iterable[Unit]) -> tuple[list[tuple[str, dict[str, Any]]], Re
                 record = batch.record(row)
                 for name in WANTED.get(batch.log, WANTED["*"]):
                     value = record.get(name)
-                    expected = value if isinstance(value, str) else None
+                    expected: Any = value if isinstance(value, str) else None
                     if isinstance(value, list):
                         expected = [element for element in value if isinstance(element, str)]
                     assert batch.column(name)[row] == expected
@@ -77,7 +77,14 @@ def test_tsv_unset_empty_and_escapes(tmp_path: Path) -> None:
         "2.0\tC2\t10.0.0.1\t1\t\\xffraw\\x00\ta\\x2cb,-,c\t-\t-\t-\n"
     )
     (_, first), (_, second) = read(tmp_path / "dns.log", TSV + rows)[0]
-    assert first == {"ts": 1.0, "uid": "C1", "id.orig_h": "10.0.0.1", "query": "back\\slash\ttab", "answers": [], "AA": False}
+    assert first == {
+        "ts": 1.0,
+        "uid": "C1",
+        "id.orig_h": "10.0.0.1",
+        "query": "back\\slash\ttab",
+        "answers": [],
+        "AA": False,
+    }
     # Bytes that a JSON log shows as \xHH stay so: both forms give one value.
     assert second["query"] == "\\xffraw\\x00"
     assert second["answers"] == ["a,b", "c"]
@@ -136,7 +143,9 @@ def test_a_last_line_without_end(tmp_path: Path) -> None:
         (b"   \r", 0, 0),
     ],
 )
-def test_bad_json_lines_are_counted_and_the_others_read(tmp_path: Path, line: bytes, bad: int, repaired: int) -> None:
+def test_bad_json_lines_are_counted_and_the_others_read(
+    tmp_path: Path, line: bytes, bad: int, repaired: int
+) -> None:
     good = b'{"ts":1,"uid":"good"}'
     found, report = read(tmp_path / "conn.log", b"\n".join((good, line, good)) + b"\n")
     assert [record["uid"] for _, record in found].count("good") == 2
@@ -147,7 +156,9 @@ def test_bad_json_lines_are_counted_and_the_others_read(tmp_path: Path, line: by
         assert line.startswith(report.rejected[0].raw[:100])
 
 
-@pytest.mark.parametrize("row", ["too\tfew\n", ROW.replace("\t0\n", "\t0\tmore\n"), "no tabs at all\n", "\x00\x00\x00\n"])
+@pytest.mark.parametrize(
+    "row", ["too\tfew\n", ROW.replace("\t0\n", "\t0\tmore\n"), "no tabs at all\n", "\x00\x00\x00\n"]
+)
 def test_bad_tsv_lines_are_counted_and_the_others_read(tmp_path: Path, row: str) -> None:
     found, report = read(tmp_path / "dns.log", TSV + ROW + row + ROW)
     assert len(found) == report.records == 2
@@ -163,7 +174,9 @@ def test_tsv_values_of_the_wrong_type_stay_text(tmp_path: Path) -> None:
 
 
 def test_tsv_with_bad_utf8(tmp_path: Path) -> None:
-    found, report = read(tmp_path / "dns.log", (TSV + ROW).encode() + ROW.encode().replace(b"evil", b"ev\xffil") + ROW.encode())
+    found, report = read(
+        tmp_path / "dns.log", (TSV + ROW).encode() + ROW.encode().replace(b"evil", b"ev\xffil") + ROW.encode()
+    )
     assert [record["query"] for _, record in found] == ["evil.example", "ev\\xffil.example", "evil.example"]
     assert report.repaired_records == 1
 
@@ -178,9 +191,7 @@ def test_two_objects_on_a_line_and_empty_lines_keep_rows_and_records_together(tm
 def test_streams_of_several_logs(tmp_path: Path) -> None:
     by_path = '{"_path":"conn","uid":"C1"}\n{"_path":"dns","uid":"C1","query":"a.example"}\n{"_path":"own","uid":"C2"}\n'
     assert {log for log, _ in read(tmp_path / "stream.json", by_path)[0]} == {"conn", "dns", "own"}
-    by_shape = (
-        '{"ts":1,"uid":"C1","conn_state":"SF"}\n{"ts":1,"uid":"C1","query":"a","qtype_name":"A"}\n{"ts":1,"uid":"C9"}\n'
-    )
+    by_shape = '{"ts":1,"uid":"C1","conn_state":"SF"}\n{"ts":1,"uid":"C1","query":"a","qtype_name":"A"}\n{"ts":1,"uid":"C9"}\n'
     assert [log for log, _ in read(tmp_path / "evidence.json", by_shape)[0]] == ["conn", "dns", "evidence"]
 
 
@@ -221,12 +232,17 @@ class TestDiscover:
         (day / ".hidden").write_text(line)
         inputs = discover([str(tmp_path)], KNOWN)
         assert [Path(unit.path).name for unit in inputs.units] == ["conn.10:00:00-11:00:00.log"]
-        assert [Path(path).name for path in inputs.passed_over] == ["http-investigation.log", "intel.log", "stderr.log"]
+        assert [Path(path).name for path in inputs.passed_over] == [
+            "http-investigation.log",
+            "intel.log",
+            "stderr.log",
+        ]
         assert inputs.errors == []
         assert len(discover([str(day / "conn*.log")], KNOWN).units) == 1
 
     @pytest.mark.parametrize(
-        ("content", "sentence"), [(b"\x7fELF\x00\x01\x02" * 50, "neither a Zeek log"), (b"\x1f\x8bnot gzip", "damaged archive")]
+        ("content", "sentence"),
+        [(b"\x7fELF\x00\x01\x02" * 50, "neither a Zeek log"), (b"\x1f\x8bnot gzip", "damaged archive")],
     )
     def test_named_files_that_are_no_logs(self, tmp_path: Path, content: bytes, sentence: str) -> None:
         path = tmp_path / "conn.log"

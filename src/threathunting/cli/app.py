@@ -82,7 +82,10 @@ def hunt(
     intel: Annotated[
         list[str],
         typer.Option(
-            "--intel", "-i", metavar="FILE", help="Intel to hunt for; may be given several times. The format is told from the file."
+            "--intel",
+            "-i",
+            metavar="FILE",
+            help="Intel to hunt for; may be given several times. The format is told from the file.",
         ),
     ],
     out: Annotated[
@@ -99,29 +102,43 @@ def hunt(
         Scope, typer.Option(help="Capture whole conversations, or only the records that matched themselves.")
     ] = Scope.conversation,
     modules: Annotated[
-        str | None, typer.Option(metavar="HTTP,DNS", help="Hunt with these modules only (see 'threathunting plugins').")
+        str | None,
+        typer.Option(metavar="HTTP,DNS", help="Hunt with these modules only (see 'threathunting plugins')."),
     ] = None,
     workers: Annotated[
         int | None,
-        typer.Option(min=1, max=256, help="Processes to split the input over; by default one per processor, at most 4."),
+        typer.Option(
+            min=1, max=256, help="Processes to split the input over; by default one per processor, at most 4."
+        ),
     ] = None,
     allow: Annotated[
-        list[str] | None, typer.Option("--allow", metavar="FILE", help="Allow-list: never hunt for what stands in it.")
+        list[str] | None,
+        typer.Option("--allow", metavar="FILE", help="Allow-list: never hunt for what stands in it."),
     ] = None,
     warninglists: Annotated[
         list[str] | None,
-        typer.Option("--warninglist", metavar="NAME", help="MISP warning list to use as an allow-list (extra [warninglists])."),
+        typer.Option(
+            "--warninglist",
+            metavar="NAME",
+            help="MISP warning list to use as an allow-list (extra [warninglists]).",
+        ),
     ] = None,
     sensor: Annotated[
-        Sensor | None, typer.Option(help="What reads captures; by default Zeek where there is one, else Suricata.")
+        Sensor | None,
+        typer.Option(help="What reads captures; by default Zeek where there is one, else Suricata."),
     ] = None,
     intel_format: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Read the intel as this format instead of telling it from the file.")
+        str | None,
+        typer.Option(
+            metavar="NAME", help="Read the intel as this format instead of telling it from the file."
+        ),
     ] = None,
     max_conversations: Annotated[
         int, typer.Option(min=1, help="Capture at most so many conversations.")
     ] = MAX_CONVERSATIONS,
-    json: Annotated[bool, typer.Option("--json", help="Print one summary object on standard output, nothing else.")] = False,
+    json: Annotated[
+        bool, typer.Option("--json", help="Print one summary object on standard output, nothing else.")
+    ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar and no notes.")] = False,
 ) -> None:
     """Hunt through logs and captures, and capture the whole conversations behind each sighting."""

@@ -31,7 +31,9 @@ def sentences(errors: Console) -> Iterator[None]:
         _say(errors, str(error))
         raise typer.Exit(BAD_INPUT) from None
     except OSError as error:
-        _say(errors, f"{error.filename}: {error.strerror}" if error.filename and error.strerror else str(error))
+        _say(
+            errors, f"{error.filename}: {error.strerror}" if error.filename and error.strerror else str(error)
+        )
         raise typer.Exit(FAILURE) from None
     except KeyboardInterrupt:
         _say(errors, "interrupted")

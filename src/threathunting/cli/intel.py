@@ -15,16 +15,25 @@ from threathunting.cli.common import BAD_INPUT, console, sentences
 
 app = typer.Typer(help="Check and convert intel.", no_args_is_help=True, rich_markup_mode=None)
 
-Files = Annotated[list[str], typer.Argument(metavar="FILE...", help="Intel files or folders; - is standard input.")]
+Files = Annotated[
+    list[str], typer.Argument(metavar="FILE...", help="Intel files or folders; - is standard input.")
+]
 Allow = Annotated[
     list[str] | None, typer.Option("--allow", metavar="FILE", help="Allow-list: refuse what stands in it.")
 ]
 Warninglists = Annotated[
     list[str] | None,
-    typer.Option("--warninglist", metavar="NAME", help="MISP warning list to use as an allow-list (extra [warninglists])."),
+    typer.Option(
+        "--warninglist",
+        metavar="NAME",
+        help="MISP warning list to use as an allow-list (extra [warninglists]).",
+    ),
 ]
 InputFormat = Annotated[
-    str | None, typer.Option("--intel-format", metavar="NAME", help="Read as this format instead of telling it from the file.")
+    str | None,
+    typer.Option(
+        "--intel-format", metavar="NAME", help="Read as this format instead of telling it from the file."
+    ),
 ]
 AllAttributes = Annotated[
     bool, typer.Option("--all-attributes", help="MISP: take attributes that are not marked to_ids, too.")
@@ -45,7 +54,9 @@ def check(
     warninglists: Warninglists = None,
     intel_format: InputFormat = None,
     all_attributes: AllAttributes = False,
-    json: Annotated[bool, typer.Option("--json", help="Print one object on standard output, nothing else.")] = False,
+    json: Annotated[
+        bool, typer.Option("--json", help="Print one object on standard output, nothing else.")
+    ] = False,
 ) -> None:
     """Count indicators per type, and name everything that is refused. Exit status 2 where anything is."""
     import msgspec
@@ -64,8 +75,13 @@ def check(
             "duplicates": report.duplicates,
             "removed": report.removed,
             "rejected_intel": report.refused,
-            "files": [{"path": file.path, "format": file.format, "read": file.read, "refused": file.refused} for file in report.files],
-            "refusals": [{"path": r.path, "line": r.line, "reason": r.reason, "text": r.text} for r in report.refusals],
+            "files": [
+                {"path": file.path, "format": file.format, "read": file.read, "refused": file.refused}
+                for file in report.files
+            ],
+            "refusals": [
+                {"path": r.path, "line": r.line, "reason": r.reason, "text": r.text} for r in report.refusals
+            ],
         }
         typer.echo(msgspec.json.encode(summary).decode())
     else:
@@ -94,7 +110,9 @@ def check(
 def convert(
     files: Files,
     to: Annotated[Target, typer.Option(help="messages: our JSON, one a line; zeek: Zeek's intel.dat.")],
-    output: Annotated[Path | None, typer.Option("--output", "-o", metavar="FILE", help="Where to; else standard output.")] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="FILE", help="Where to; else standard output.")
+    ] = None,
     allow: Allow = None,
     warninglists: Warninglists = None,
     intel_format: InputFormat = None,
@@ -106,14 +124,26 @@ def convert(
     errors = Console(stderr=True)
     with sentences(errors):
         report, written = converted(
-            files, to.value, output, sys.stdout.buffer, allow or (), warninglists or (), intel_format, all_attributes
+            files,
+            to.value,
+            output,
+            sys.stdout.buffer,
+            allow or (),
+            warninglists or (),
+            intel_format,
+            all_attributes,
         )
     notes = [f"{written.items:,} items written"]
     if written.skipped:
-        notes.append(", ".join(f"{count:,} {type}" for type, count in written.skipped.items()) + " left out, Zeek has no such type")
+        notes.append(
+            ", ".join(f"{count:,} {type}" for type, count in written.skipped.items())
+            + " left out, Zeek has no such type"
+        )
     if report.refused:
         first = report.refusals[0]
-        notes.append(f"{report.refused:,} entries refused, the first at {first.path}:{first.line} ({first.reason})")
+        notes.append(
+            f"{report.refused:,} entries refused, the first at {first.path}:{first.line} ({first.reason})"
+        )
     errors.print("; ".join(notes), highlight=False, markup=False, soft_wrap=True)
     if report.refused:
         raise typer.Exit(BAD_INPUT)

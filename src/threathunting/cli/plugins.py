@@ -27,7 +27,8 @@ def show(
                 {
                     "log": log.name,
                     "observables": [
-                        {"where": seen.where, "type": seen.type.value, "fields": list(seen.fields)} for seen in log.seen
+                        {"where": seen.where, "type": seen.type.value, "fields": list(seen.fields)}
+                        for seen in log.seen
                     ],
                 }
                 for log in plugin.logs
@@ -45,7 +46,9 @@ def show(
     try:
         plugins = registry(None).plugins
     except ValueError as error:
-        Console(stderr=True).print(f"error: {error}", style="red", highlight=False, markup=False, soft_wrap=True)
+        Console(stderr=True).print(
+            f"error: {error}", style="red", highlight=False, markup=False, soft_wrap=True
+        )
         raise typer.Exit(2) from None
     if json:
         typer.echo(msgspec.json.encode([described(plugin) for plugin in plugins]).decode())
@@ -55,5 +58,7 @@ def show(
         table.add_column(name)
     for plugin in plugins:
         for number, log in enumerate(plugin.logs):
-            table.add_row("" if number else plugin.module, log.name, types_by_where(log.seen) or "captured only")
+            table.add_row(
+                "" if number else plugin.module, log.name, types_by_where(log.seen) or "captured only"
+            )
     console().print(table)

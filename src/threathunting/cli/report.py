@@ -31,7 +31,8 @@ def show(console: Console, errors: Console, result: Result, out: str | None) -> 
     outcome, report = result.outcome, result.outcome.report
     rate = report.bytes / result.seconds / 1e6 if result.seconds else 0.0
     console.print(
-        f"{outcome.sightings:,} sightings of {len(sighted):,} indicators in {len(outcome.conversations):,} conversations; "
+        f"{outcome.sightings:,} sightings of {len(sighted):,} indicators "
+        f"in {len(outcome.conversations):,} conversations; "
         f"{outcome.investigations:,} records captured. "
         f"{report.records:,} records hunted for {result.indicators:,} indicators "
         f"in {result.seconds:.1f} s ({rate:,.0f} MB/s).",
@@ -55,17 +56,27 @@ def warn(errors: Console, result: Result) -> None:
             "'threathunting intel check' lists all"
         )
     if report.bad_records:
-        where = f", the first at {report.rejected[0].path} byte {report.rejected[0].offset:,} ({report.rejected[0].reason})" if report.rejected else ""
+        where = (
+            f", the first at {report.rejected[0].path} byte {report.rejected[0].offset:,} ({report.rejected[0].reason})"
+            if report.rejected
+            else ""
+        )
         notes.append(f"{report.bad_records:,} bad records left out{where}")
     if report.repaired_records:
-        notes.append(f"{report.repaired_records:,} records hunted without a field of the wrong type or with bad UTF-8 replaced")
+        notes.append(
+            f"{report.repaired_records:,} records hunted without a field of the wrong type or with bad UTF-8 replaced"
+        )
     if report.unfinished:
-        notes.append(f"{report.unfinished:,} unfinished last lines left out (a file that is still written, or cut short)")
+        notes.append(
+            f"{report.unfinished:,} unfinished last lines left out (a file that is still written, or cut short)"
+        )
     if result.passed_over:
         shown = ", ".join(result.passed_over[:3]) + (", ..." if len(result.passed_over) > 3 else "")
         notes.append(f"{len(result.passed_over):,} files passed over, they are no logs to hunt in: {shown}")
     if dropped := outcome.conversations.dropped_keys + outcome.files.dropped_keys:
-        notes.append(f"{dropped:,} sightings were of conversations beyond --max-conversations, which are not captured")
+        notes.append(
+            f"{dropped:,} sightings were of conversations beyond --max-conversations, which are not captured"
+        )
     for note in notes:
         errors.print(f"note: {note}", highlight=False, markup=False, soft_wrap=True)
 

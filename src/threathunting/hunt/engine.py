@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import signal
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -77,7 +79,13 @@ class Hunt:
     """
 
     def __init__(
-        self, store: Store, registry: Registry, settings: Settings, results: Results, progress: Progress, spool: Path | None
+        self,
+        store: Store,
+        registry: Registry,
+        settings: Settings,
+        results: Results,
+        progress: Progress,
+        spool: Path | None,
     ) -> None:
         """``spool`` is a folder for lines in waiting; None = the system's folder for temporary files."""
         self._store = store
@@ -99,7 +107,9 @@ class Hunt:
         self.outcome.tally.count_conversations(self.outcome.conversations)
         return self.outcome
 
-    def _pass(self, what: str, units: Sequence[tuple[int, Unit]], work: Callable[..., object]) -> workers.Iterator[object]:
+    def _pass(
+        self, what: str, units: Sequence[tuple[int, Unit]], work: Callable[..., object]
+    ) -> Iterator[object]:
         self._progress.begin(what, sum(unit.size for _, unit in units))
         return workers.run(work, units, self._settings.workers, self._progress.advance)
 
@@ -114,17 +124,18 @@ class Hunt:
 
         for looked in self._pass("looking", list(enumerate(units)), work):
             assert isinstance(looked, Looked)
-            outcome = self.outcome
-            outcome.report.add(looked.report)
-            outcome.tally.add(looked.tally)
-            outcome.conversations.merge(looked.conversations)
-            outcome.files.merge(looked.files)
-            outcome.sightings += looked.sightings
-            sightings = looked.spooled.pop(SIGHTINGS, None)
-            if sightings is not None:
-                self._results.sightings(sightings)
-                sightings.unlink()
-            self._collect(looked)
+            with _uninterrupted():
+                outcome = self.outcome
+                outcome.report.add(looked.report)
+                sightings = looked.spooled.pop(SIGHTINGS, None)
+                if sightings is not None:
+                    self._results.sightings(sightings)
+                    sightings.unlink()
+                outcome.sightings += looked.sightings
+                outcome.tally.add(looked.tally)
+                outcome.conversations.merge(looked.conversations)
+                outcome.files.merge(looked.files)
+                self._collect(looked)
 
     def _link(self, units: Sequence[Unit]) -> None:
         """Find the conversations of files that were sighted without one (certificates, old files.log)."""
@@ -144,7 +155,9 @@ class Hunt:
 
         def work(number: int, unit: Unit, tick: Callable[[int], None]) -> Captured:
             spool = Spool(folder, f"capture-{number}")
-            return passes.capture(unit, outcome.conversations, outcome.files, registry, spool, settings.format, tick)
+            return passes.capture(
+                unit, outcome.conversations, outcome.files, registry, spool, settings.format, tick
+            )
 
         by_file = [name for name, log in registry.logs.items() if not log.uids and log.files]
         first = [
@@ -174,11 +187,22 @@ class Hunt:
             self._collect(captured)
 
     def _collect(self, part: Looked | Captured) -> None:
-        for log, path in part.spooled.items():
-            if part.captured[log]:
-                self._results.investigations(log, path)
-                self.outcome.captured[log] = self.outcome.captured.get(log, 0) + part.captured[log]
-            path.unlink()
+        with _uninterrupted():
+            for log, path in part.spooled.items():
+                if part.captured[log]:
+                    self._results.investigations(log, path)
+                    self.outcome.captured[log] = self.outcome.captured.get(log, 0) + part.captured[log]
+                path.unlink()
+
+
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Let Ctrl-C wait, so that what is written and what is counted stay the same."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _link(files: Flags, registry: Registry, number: int, unit: Unit, tick: Callable[[int], None]) -> Flags:
@@ -189,7 +213,9 @@ def _with_logs(units: Sequence[Unit], names: Sequence[str]) -> list[tuple[int, U
     """The units that may hold one of these logs, with their numbers."""
     wanted = set(names)
     return [
-        (number, unit) for number, unit in enumerate(units) if (logs := unit.logs()) is None or not logs.isdisjoint(wanted)
+        (number, unit)
+        for number, unit in enumerate(units)
+        if (logs := unit.logs()) is None or not logs.isdisjoint(wanted)
     ]
 
 

@@ -19,7 +19,6 @@ from threathunting.intel.types import IndicatorType
 from threathunting.plugins import Log, Registry, Seen
 from threathunting.records import Batch, Record
 
-
 Origin = TypeVar("Origin")
 
 
@@ -100,7 +99,9 @@ class _Plan:
         for types, names, known in self._direct:
             armed = [type for type in types if gates.armed(type)]
             if armed:
-                texts = columns.texts(names[0]) if len(names) == 1 else set().union(*map(columns.texts, names))
+                texts = (
+                    columns.texts(names[0]) if len(names) == 1 else set().union(*map(columns.texts, names))
+                )
                 fresh = known.fresh(texts)
                 possible = {text for type in armed for text in gates.possible(type, fresh)}
                 known.note(fresh, possible)

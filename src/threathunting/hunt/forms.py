@@ -52,7 +52,9 @@ def sighting_line(log: Log, record: Record, match: Match) -> bytes:
     line["sources"] = sorted({item.source for item in items})
     line["level"] = highest_level(items)
     line["intel"] = [
-        intel_entry(hit.indicator.value, hit.indicator.type.zeek_name, item) for hit in match.hits for item in hit.items
+        intel_entry(hit.indicator.value, hit.indicator.type.zeek_name, item)
+        for hit in match.hits
+        for item in hit.items
     ]
     line["log"] = log.name
     line["sighting_id"] = _digest(
@@ -102,13 +104,20 @@ class InvestigationForm:
         identity = record_id(log.name, record)
         if self._format == "ecs":
             return encoded(self._ecs(log, record, identity, reasons)) + b"\n"
-        own = b'"threathunting":true,"investigation_id":"' + identity.encode() + b'",' + self._ending(tuple(reasons))
+        own = (
+            b'"threathunting":true,"investigation_id":"'
+            + identity.encode()
+            + b'",'
+            + self._ending(tuple(reasons))
+        )
         if not any(name in record for name in _INVESTIGATION_FIELDS):
             body = raw if raw is not None else encoded(record)
             inner = body.rstrip()[:-1].rstrip()
             return inner + (b"" if inner.endswith(b"{") else b",") + own + b"}\n"
         # The log has a field of one of these names: its own value stays, under a name that tells whose it is.
-        renamed = {f"original.{name}" if name in _INVESTIGATION_FIELDS else name: v for name, v in record.items()}
+        renamed = {
+            f"original.{name}" if name in _INVESTIGATION_FIELDS else name: v for name, v in record.items()
+        }
         return encoded(renamed)[:-1] + b"," + own + b"}\n"
 
     def _ending(self, reasons: tuple[Reason, ...]) -> bytes:
@@ -130,7 +139,11 @@ class InvestigationForm:
         event = ecs.normalize(log, record)
         event["event.id"] = identity
         event["threat.enrichments"] = ecs.enrichments(
-            [(reason.indicator, reason.where, reason.value, item) for reason in reasons for item in reason.items],
+            [
+                (reason.indicator, reason.where, reason.value, item)
+                for reason in reasons
+                for item in reason.items
+            ],
             log,
             record,
         )

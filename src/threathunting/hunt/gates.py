@@ -31,9 +31,19 @@ class Gates:
         self._gates: dict[IndicatorType, Callable[[Collection[str]], list[str]]] = {
             type: _Memo(store, type).possible for type in IndicatorType
         }
-        for type in (IndicatorType.SOFTWARE, IndicatorType.USER_NAME, IndicatorType.FILE_NAME, IndicatorType.JA4):
+        for type in (
+            IndicatorType.SOFTWARE,
+            IndicatorType.USER_NAME,
+            IndicatorType.FILE_NAME,
+            IndicatorType.JA4,
+        ):
             self._gates[type] = _Plain(store, type).possible
-        for type in (IndicatorType.FILE_HASH, IndicatorType.CERT_HASH, IndicatorType.JA3, IndicatorType.HASSH):
+        for type in (
+            IndicatorType.FILE_HASH,
+            IndicatorType.CERT_HASH,
+            IndicatorType.JA3,
+            IndicatorType.HASSH,
+        ):
             self._gates[type] = _Hash(store, type).possible
         self._addr = _Addr(store)
         self._domain = _Domain(store)
@@ -210,7 +220,9 @@ class _Domain(_Memo):
         hits = [text for text, key in zip(given, low, strict=True) if key in armed]
         for length, endings in self._endings:
             hits += [
-                text for text, key in zip(given, low, strict=True) if key[-length:] in endings and self.matches(text)
+                text
+                for text, key in zip(given, low, strict=True)
+                if key[-length:] in endings and self.matches(text)
             ]
         if len(given) != len(all_texts):
             plain = set(given)
@@ -236,7 +248,11 @@ class _Url(_Memo):
         given = [text for text in texts if text[:1] != "/"]
         names = hosts_of(given)
         hosts = set(self.hosts(set(names)))
-        hits = [text for text, name in zip(given, names, strict=True) if name in hosts and self.canonical(text) in armed]
+        hits = [
+            text
+            for text, name in zip(given, names, strict=True)
+            if name in hosts and self.canonical(text) in armed
+        ]
         if self.paths:
             hits += [text for text in texts if text[:1] == "/" and self.canonical(text) in armed]
         return hits

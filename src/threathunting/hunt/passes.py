@@ -16,7 +16,7 @@ from threathunting.hunt.forms import Format, InvestigationForm, sighting_line
 from threathunting.hunt.matching import Match
 from threathunting.hunt.tally import Tally
 from threathunting.plugins import Log, Registry
-from threathunting.records import Batch, ReadReport, Record, Unit, Wanted
+from threathunting.records import Batch, ReadReport, Unit, Wanted
 
 Scope = Literal["conversation", "record"]
 Tick = Callable[[int], None]
@@ -80,7 +80,9 @@ SIGHTINGS = "intel"
 """The log name under which sightings are spooled."""
 
 
-def look(unit: Unit, matcher: FastMatcher, registry: Registry, spool: Spool, scope: Scope, form: Format, tick: Tick) -> Looked:
+def look(
+    unit: Unit, matcher: FastMatcher, registry: Registry, spool: Spool, scope: Scope, form: Format, tick: Tick
+) -> Looked:
     """Find the sightings of a unit. With scope ``record``, the records that matched are captured right here."""
     looked = Looked()
     writer = InvestigationForm(form) if scope == "record" else None
@@ -152,11 +154,15 @@ def capture(
     return captured
 
 
-def capture_files(unit: Unit, files: Flags, registry: Registry, spool: Spool, form: Format, tick: Tick) -> Captured:
+def capture_files(
+    unit: Unit, files: Flags, registry: Registry, spool: Spool, form: Format, tick: Tick
+) -> Captured:
     """Capture the unit's records that have no uid but are a file of a captured conversation (x509, pe, ocsp)."""
     captured = Captured()
     writer = InvestigationForm(form)
-    wanted: dict[str, tuple[str, ...]] = {name: tuple(dict.fromkeys((*log.files, *log.uids))) for name, log in registry.logs.items()}
+    wanted: dict[str, tuple[str, ...]] = {
+        name: tuple(dict.fromkeys((*log.files, *log.uids))) for name, log in registry.logs.items()
+    }
     wanted["*"] = ()
     for batch in _read(unit, wanted, ReadReport(), tick):
         log = registry.log(batch.log)
@@ -218,6 +224,7 @@ def _rows_naming(batch: Batch, fields: tuple[str, ...], flags: Flags) -> list[in
             rows.update(
                 row
                 for row, value in enumerate(column)
-                if value is not None and any(key in flagged for key in ([value] if isinstance(value, str) else value))
+                if value is not None
+                and any(key in flagged for key in ([value] if isinstance(value, str) else value))
             )
     return sorted(rows)

@@ -23,7 +23,9 @@ _done: Any = None
 _stop: Any = None
 
 
-def run(work: Work[Result], units: Sequence[tuple[int, Unit]], workers: int, progress: Tick) -> Iterator[Result]:
+def run(
+    work: Work[Result], units: Sequence[tuple[int, Unit]], workers: int, progress: Tick
+) -> Iterator[Result]:
     """Results of ``work`` in the order of ``units``. ``progress`` gets bytes on disk done since it was last told.
 
     Forked workers share what the parent holds (intel, flags) without a copy. An exception in a worker is
@@ -53,7 +55,9 @@ def run(work: Work[Result], units: Sequence[tuple[int, Unit]], workers: int, pro
             told = _tell(told, progress)
             yield result
     except BrokenProcessPool:
-        raise OSError("a worker process was killed, perhaps for want of memory; try fewer --workers") from None
+        raise OSError(
+            "a worker process was killed, perhaps for want of memory; try fewer --workers"
+        ) from None
     finally:
         _stop.value = 1
         pool.shutdown(wait=True, cancel_futures=True)

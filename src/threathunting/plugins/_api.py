@@ -31,12 +31,14 @@ class Seen:
     What isn't of the type (a host name where addresses are asked for) is passed over, so one field may
     stand in several Seens.
 
-    ``host`` speeds up URLs, and the names and addresses in them: it names the field that holds the host of
-    all that this Seen yields, with or without a port, or a URL with that host (a value that begins with ``/``
-    has none). Then only rows whose host can match are looked at more closely. Leave it out where the host may
-    stand elsewhere. ``unless`` names a field that must be unset, for what is seen in few records (the server's
-    address, where a request names no host): only those are looked at. ``paths`` says that all this Seen yields are URLs without host (``/gate.php``): nothing
-    is looked at while none is armed.
+    ``host`` speeds up URLs, and the names and addresses in them: it names the field that holds the host of all
+    that this Seen yields, with or without a port, or a URL with that host (a value that begins with ``/`` has
+    none, and is passed over). Then only rows whose host can match are looked at more closely. Leave it out
+    where the host may stand elsewhere.
+
+    ``unless`` names a field that must be unset, for what is seen in few records (the server's address, where a
+    request names no host). ``paths`` says that all that this Seen yields are URLs without host (``/gate.php``):
+    nothing is looked at while none is armed.
 
     ``when`` is a further condition on the whole record (``auth_success`` is true), asked only of records in
     which a value was found. Fields that aren't text belong there or behind ``host``: other ``values`` may

@@ -204,7 +204,14 @@ PLUGIN = Plugin(
                     unless="host",
                 ),
                 Seen("HTTP::IN_URL", IndicatorType.URL, ("uri",), absolute_urls, host="uri"),
-                Seen("HTTP::IN_URL", IndicatorType.URL, ("host",), server_urls, host="host", when=asks_of_the_server),
+                Seen(
+                    "HTTP::IN_URL",
+                    IndicatorType.URL,
+                    ("host",),
+                    server_urls,
+                    host="host",
+                    when=asks_of_the_server,
+                ),
                 Seen(
                     "HTTP::IN_URL",
                     IndicatorType.URL,

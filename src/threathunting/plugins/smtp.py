@@ -71,6 +71,8 @@ PLUGIN = Plugin(
                 Seen("SMTP::IN_RELAY", IndicatorType.ADDR, ("first_received", "second_received"), addrs_in),
                 Seen("SMTP::IN_X_ORIGINATING_IP_HEADER", IndicatorType.ADDR, ("x_originating_ip",)),
                 Seen("SMTP::IN_HEADER", IndicatorType.SOFTWARE, ("user_agent",)),
+                # No log of Zeek's has the URLs in a mail; Suricata's events do.
+                Seen("SMTP::IN_MESSAGE", IndicatorType.URL, ("urls",)),
                 Seen("SMTP::IN_HELO", IndicatorType.DOMAIN, ("helo",), host_names),
                 Seen("SMTP::IN_HELO", IndicatorType.ADDR, ("helo",), host_addrs),
             ),

@@ -66,7 +66,8 @@ class JsonBatch:
         fixed: dict[int, Record] | None = None,
     ) -> None:
         """Hold ``rows`` of ``block``. ``lines`` are the rows' lines where they are known; ``fixed`` are records
-        of lines that had to be repaired."""
+        of lines that had to be repaired.
+        """
         self.log = log
         self._index = {name: f"f{number}" for number, name in enumerate(fields)}
         self._rows = rows
@@ -148,7 +149,9 @@ def json_batch(
         return JsonBatch(log, fields, rows, block)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         pass
-    return _line_by_line(log, fields, decoder, struct, _numbered(block, offset) if lines is None else lines, path, report)
+    return _line_by_line(
+        log, fields, decoder, struct, _numbered(block, offset) if lines is None else lines, path, report
+    )
 
 
 def _numbered(block: bytes, offset: int) -> list[tuple[int, bytes]]:

@@ -66,7 +66,7 @@ def _expand(name: str) -> Iterator[tuple[Path, bool]]:
     elif path.exists() or path.is_symlink():
         yield path, True
     else:
-        for match in sorted(glob.glob(name, recursive=True)):
+        for match in sorted(glob.glob(name, recursive=True)):  # noqa: PTH207 (takes absolute patterns, too)
             yield from _expand(match)
 
 
@@ -104,9 +104,13 @@ def _units(path: Path, size: int, start: bytes, known: Collection[str], unit_byt
     header = header_of(start)
     if header is not None:
         return _split(
-            size, packed, unit_bytes, _headers(path, packed, header, size > unit_bytes), lambda span, bytes, header: TsvLog(
+            size,
+            packed,
+            unit_bytes,
+            _headers(path, packed, header, size > unit_bytes),
+            lambda span, bytes, header: TsvLog(
                 path, bytes, header.path or name or log_names.UNKNOWN, header, span
-            )
+            ),
         )
     line = _first_object(start)
     if line is None:
@@ -124,9 +128,11 @@ def _units(path: Path, size: int, start: bytes, known: Collection[str], unit_byt
     if whole is None and log == log_names.UNKNOWN and not by_path and name is None and "ts" not in record:
         return None
     return _split(
-        size, packed, unit_bytes, [(0, Header())], lambda span, bytes, _: JsonLog(
-            path, bytes, whole, span, by_path, nested, name or log_names.UNKNOWN
-        )
+        size,
+        packed,
+        unit_bytes,
+        [(0, Header())],
+        lambda span, bytes, _: JsonLog(path, bytes, whole, span, by_path, nested, name or log_names.UNKNOWN),
     )
 
 

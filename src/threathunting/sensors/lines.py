@@ -120,7 +120,7 @@ def _decompressed(file: BinaryIO, kind: str, size: int) -> Iterator[bytes]:
     elif kind == "bzip2":
         opened = bz2.BZ2File(file)
     else:
-        opened = lzma.LZMAFile(file)
+        opened = lzma.LZMAFile(file)  # noqa: SIM115 (closing it would not close the file)
     while chunk := opened.read1(size) if kind == "gzip" else opened.read(size):
         yield chunk
 
@@ -165,9 +165,13 @@ def _guarded(file: BinaryIO, kind: str, path: Path, report: ReadReport) -> Itera
                 )
                 break
     except EOFError:
-        report.errors.append(f"{path}: the {kind} archive is cut short; read up to byte {given:,} of its content")
+        report.errors.append(
+            f"{path}: the {kind} archive is cut short; read up to byte {given:,} of its content"
+        )
     except (OSError, zlib.error, lzma.LZMAError, zstandard.ZstdError) as error:
-        report.errors.append(f"{path}: the {kind} archive is damaged after byte {given:,} of its content ({error})")
+        report.errors.append(
+            f"{path}: the {kind} archive is damaged after byte {given:,} of its content ({error})"
+        )
     if waiting:
         yield b"".join(waiting)
 
@@ -195,7 +199,9 @@ def _lines(
             parts.append(chunk)
             held += len(chunk)
             if held > MAX_LINE:
-                report.reject(Rejected(str(path), offset, f"a line of more than {MAX_LINE:,} bytes", parts[0][:4096]))
+                report.reject(
+                    Rejected(str(path), offset, f"a line of more than {MAX_LINE:,} bytes", parts[0][:4096])
+                )
                 parts, skipped, held = [], held, 0
             continue
         parts.append(chunk[: line_end + 1])

@@ -30,7 +30,9 @@ class Header:
     def read(self, line: str) -> Header:
         """The header after one more ``#`` line; lines that say nothing of the form change nothing."""
         if line.startswith("#separator "):
-            return replace(self, separator=unescaped(line.removeprefix("#separator ").rstrip("\r"), whole=True) or "\t")
+            return replace(
+                self, separator=unescaped(line.removeprefix("#separator ").rstrip("\r"), whole=True) or "\t"
+            )
         name, _, rest = line.rstrip("\r").partition(self.separator)
         values = tuple(rest.split(self.separator)) if rest else ()
         match name:
@@ -128,7 +130,9 @@ class TsvLog:
                             if header.fields
                             else "a line before any #fields"
                         )
-                        report.reject(Rejected(self.path, here, reason, line.encode("utf-8", "replace")[:KEPT_BYTES]))
+                        report.reject(
+                            Rejected(self.path, here, reason, line.encode("utf-8", "replace")[:KEPT_BYTES])
+                        )
             if len(batch):
                 yield batch
 
@@ -160,7 +164,11 @@ class _TsvBatch:
         texts = [row[at] for row in self.rows]
         if _kind(header, at) not in _SCALARS and not _is_list(_kind(header, at)):
             return [
-                None if text == unset else text if "\\x" not in text and text != empty else _string(text, header)
+                None
+                if text == unset
+                else text
+                if "\\x" not in text and text != empty
+                else _string(text, header)
                 for text in texts
             ]
         convert = _converter(header, at)

@@ -13,19 +13,18 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from threathunting.hunt.conversations import MAX_CONVERSATIONS
-from threathunting.hunt.engine import Hunt, Outcome, Progress, Results, Settings
+from threathunting.hunt.engine import Hunt, Outcome, Progress, Settings
 from threathunting.hunt.forms import Format
 from threathunting.hunt.passes import Scope
 from threathunting.hunt.tally import Seen
-from threathunting.intel.load import LoadReport, load
+from threathunting.intel.load import LoadReport
 from threathunting.intel.message import timestamp
-from threathunting.intel.store import Store
 from threathunting.intel.types import Indicator
 from threathunting.plugins import BUILTIN, Registry, installed
 from threathunting.records import Unit
 from threathunting.sensors import pcap
 from threathunting.sensors.discover import discover
-from threathunting.service.intel import allow_list
+from threathunting.service import intel
 from threathunting.sinks.jsonl import Folder, Nothing, Stream
 
 STREAM = "-"
@@ -120,11 +119,12 @@ def run(request: Request, progress: Progress, note: Callable[[str], None], stdou
     began = time.monotonic()
     result = Result()
     modules = registry(request.modules)
-    store = Store()
-    result.intel = load(request.intel, store, allow=allow_list(request.allow, request.warninglists), format=request.intel_format)
+    store, result.intel = intel.read(request.intel, request.allow, request.warninglists, request.intel_format)
     result.indicators = len(store)
     if not len(store):
-        raise ValueError(f"no intel to hunt with: {', '.join(request.intel)} gave no indicator ({_refusals(result.intel)})")
+        raise ValueError(
+            f"no intel to hunt with: {', '.join(request.intel)} gave no indicator ({_refusals(result.intel)})"
+        )
     # The intel stays as it is: the collector need not walk through it time and again.
     gc.collect()
     gc.freeze()
@@ -187,7 +187,9 @@ def _units(
         result.errors += read.warnings
         units += discover(map(str, read.logs), modules.logs.keys()).units
     if found.files == failed:
-        raise ValueError("; ".join(result.errors) or f"{', '.join(request.paths)}: no logs and no captures there")
+        raise ValueError(
+            "; ".join(result.errors) or f"{', '.join(request.paths)}: no logs and no captures there"
+        )
     return units
 
 

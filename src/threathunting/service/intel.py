@@ -34,9 +34,16 @@ def read(
     format: str | None = None,
     all_attributes: bool = False,
 ) -> tuple[Store, LoadReport]:
-    """A store with what the files hold, and how reading went."""
+    """A store with what the files hold, and how reading went. ValueError says what can't be read at all."""
     store = Store()
-    report = load(files, store, allow_list(allow, warninglists), format=format, all_attributes=all_attributes)
+    try:
+        report = load(
+            files, store, allow_list(allow, warninglists), format=format, all_attributes=all_attributes
+        )
+    except OSError as error:
+        raise ValueError(
+            f"{error.filename or ', '.join(files)} can't be read: {(error.strerror or str(error)).lower()}"
+        ) from None
     return store, report
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -26,7 +27,9 @@ class Folder:
         """Make the folder ready. Raises FileExistsError where it holds results that aren't known to be ours."""
         self.path = path
         path.mkdir(parents=True, exist_ok=True)
-        theirs = sorted(path.glob("*-investigation.log")) + [file for file in (path / SIGHTINGS,) if file.exists()]
+        theirs = sorted(path.glob("*-investigation.log")) + [
+            file for file in (path / SIGHTINGS,) if file.exists()
+        ]
         if theirs and not self._ours():
             raise FileExistsError(
                 f"{path} holds {theirs[0].name}, which no hunt of ours wrote; choose another folder for --out"
@@ -71,28 +74,11 @@ class Folder:
                     left = memoryview(block)
                     while left:
                         left = left[target.write(left) or 0 :]
-            except BaseException:
-                # A full disk or Ctrl-C: what stands is whole lines.
-                _cut(path, at)
+            except OSError:
+                # The disk is full: what stands is what came before, whole lines all of it.
+                with suppress(OSError):
+                    os.truncate(path, at)
                 raise
-
-
-def _cut(path: Path, at: int) -> None:
-    """Cut a file after its last whole line, at ``at`` or later."""
-    try:
-        end = path.stat().st_size
-        with path.open("rb") as written:
-            while end > at:
-                begin = max(at, end - 65536)
-                written.seek(begin)
-                line_end = written.read(end - begin).rfind(b"\n")
-                if line_end >= 0:
-                    at = begin + line_end + 1
-                    break
-                end = begin
-        os.truncate(path, at)
-    except OSError:
-        pass
 
 
 class Stream:

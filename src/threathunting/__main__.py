@@ -1,0 +1,5 @@
+"""``python -m threathunting``."""
+
+from threathunting.cli import main
+
+main()
