@@ -15,12 +15,12 @@ TOLD_AT = 1_000_000.0
 def read(format: Format, data: bytes | str, **context: Any) -> list[Told | Refusal]:
     """All that a format gives for a file of these bytes."""
     raw = data.encode() if isinstance(data, str) else data
-    settings = {"path": "feed.txt", "told_at": TOLD_AT, "source": "feed"} | context
+    settings: dict[str, Any] = {"path": "feed.txt", "told_at": TOLD_AT, "source": "feed"} | context
     return list(format.read(io.BytesIO(raw), Context(**settings)))
 
 
 def armed(entries: list[Told | Refusal]) -> list[tuple[str, str]]:
-    """Type and value of what was added, in order; with a ``*`` where subdomains are meant. No refusal may be there."""
+    """Type and value of what was added, in order; with ``*.`` where subdomains are meant. None may be refused."""
     assert refused(entries) == []
     return added(entries)
 

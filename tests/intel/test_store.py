@@ -17,8 +17,23 @@ ADDR, SUBNET, DOMAIN, URL = IndicatorType.ADDR, IndicatorType.SUBNET, IndicatorT
 # Few values, so that adding, removing and asking meet.
 VALUES = {
     ADDR: ["10.1.2.3", "10.1.2.4", "192.0.2.1", "2001:db8::1", "::1"],
-    SUBNET: ["10.0.0.0/8", "10.1.0.0/16", "10.1.2.3/32", "192.0.2.0/24", "2001:db8::/32", "2001:db8::/64", "::/16"],
-    DOMAIN: ["example", "evil.example", "www.evil.example", "a.www.evil.example", "notevil.example", "*.evil.example"],
+    SUBNET: [
+        "10.0.0.0/8",
+        "10.1.0.0/16",
+        "10.1.2.3/32",
+        "192.0.2.0/24",
+        "2001:db8::/32",
+        "2001:db8::/64",
+        "::/16",
+    ],
+    DOMAIN: [
+        "example",
+        "evil.example",
+        "www.evil.example",
+        "a.www.evil.example",
+        "notevil.example",
+        "*.evil.example",
+    ],
     URL: ["evil.example/", "/gate.php"],
 }
 indicators = st.sampled_from([Indicator(type, value) for type, values in VALUES.items() for value in values])
@@ -86,7 +101,8 @@ class Model(RuleBasedStateMachine):
             if alive and (exact or inside or below):
                 found.setdefault(indicator, []).append(item)
         return [
-            Hit(indicator, tuple(sorted(items, key=lambda item: item.source))) for indicator, items in found.items()
+            Hit(indicator, tuple(sorted(items, key=lambda item: item.source)))
+            for indicator, items in found.items()
         ]
 
     @invariant()
@@ -109,8 +125,8 @@ def nearness(hit: Hit) -> tuple[bool, int]:
     return type is ADDR, len(value)
 
 
-class TestStore(Model.TestCase):  # type: ignore[name-defined,misc]
-    settings = settings(max_examples=150, stateful_step_count=40)
+TestStore = Model.TestCase
+TestStore.settings = settings(max_examples=150, stateful_step_count=40)
 
 
 def test_a_full_store_refuses_new_indicators_only() -> None:

@@ -70,7 +70,7 @@ def decode(data: bytes, told_at: float, default_source: str = DEFAULT_SOURCE) ->
     return change(message.ioc, message.type, message.meta or {}, told_at, message.action, default_source)
 
 
-def change(  # noqa: PLR0917
+def change(
     ioc: str,
     type_name: str,
     meta: dict[str, Any],
@@ -178,7 +178,7 @@ def parse_time(text: str) -> float:
 
 
 def _is_public_suffix(name: str) -> bool:
-    global _suffixes  # noqa: PLW0603
+    global _suffixes
     if _suffixes is None:
         _suffixes = PublicSuffixList(accept_unknown=False)
     return "." not in name or bool(_suffixes.is_public(name))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
@@ -18,8 +17,7 @@ INSTALL = "the warning lists are not installed: pip install 'threathunting[warni
 class _List(msgspec.Struct):
     name: str
     type: str
-    list: list[str]
-    description: str = ""
+    values: list[str] = msgspec.field(name="list")
 
 
 def available(folder: Path | None = None) -> list[str]:
@@ -43,7 +41,7 @@ def add_warninglists(allow: AllowList, names: Sequence[str], folder: Path | None
         found = _read(root, name)
         if found.type not in ("cidr", "hostname", "string"):
             raise ValueError(f"warning list '{name}' is of type {found.type}, which can't be an allow-list")
-        for value in found.list:
+        for value in found.values:
             try:
                 if found.type == "cidr":
                     allow.add(value, IndicatorType.SUBNET)
@@ -77,8 +75,6 @@ def _read(root: Path, name: str) -> _List:
 
 def _decoded(path: Path) -> _List:
     try:
-        found: Any = msgspec.json.decode(path.read_bytes(), type=_List)
+        return msgspec.json.decode(path.read_bytes(), type=_List)
     except (ValueError, RecursionError) as error:
         raise ValueError(f"{path}: not a warning list: {error}") from None
-    assert isinstance(found, _List)
-    return found

@@ -59,7 +59,11 @@ def test_urlhaus() -> None:
     assert armed(entries) == [("url", "192.0.2.1:8080/i")]
     assert items(entries) == [
         Item(
-            "feed", desc="malware_download", id="3", url="https://urlhaus.example/url/3/", tags=("elf", "mozi")
+            "feed",
+            desc="malware_download",
+            id="3",
+            url="https://urlhaus.example/url/3/",
+            tags=("elf", "mozi"),
         )
     ]
 
@@ -135,8 +139,30 @@ def test_misp() -> None:
 @pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
 def test_a_sheet_made_by_hand(delimiter: str) -> None:
     rows = [
-        ["IOC", "Type", "Description", "Source", "Severity", "Confidence", "Tags", "Valid Until", "ID", "Reference"],
-        ["evil[.]com", "domain", "bad, bad", "CERT", "Critical", "90%", "a b", "2030-01-01", "7", "https://r.example/"],
+        [
+            "IOC",
+            "Type",
+            "Description",
+            "Source",
+            "Severity",
+            "Confidence",
+            "Tags",
+            "Valid Until",
+            "ID",
+            "Reference",
+        ],
+        [
+            "evil[.]com",
+            "domain",
+            "bad, bad",
+            "CERT",
+            "Critical",
+            "90%",
+            "a b",
+            "2030-01-01",
+            "7",
+            "https://r.example/",
+        ],
         ["192.0.2.1", "", "", "", "Moderate", "High", "", "", "", ""],
         ["*.worse.com", "domain"],
     ]
@@ -189,12 +215,15 @@ def test_ends() -> None:
 
 
 def test_a_column_alone() -> None:
-    assert armed(read(FORMAT, "indicator\nevil.com\n192.0.2.1\n")) == [("domain", "evil.com"), ("addr", "192.0.2.1")]
+    assert armed(read(FORMAT, "indicator\nevil.com\n192.0.2.1\n")) == [
+        ("domain", "evil.com"),
+        ("addr", "192.0.2.1"),
+    ]
 
 
 def test_rows_over_several_lines_and_quotes_never_closed() -> None:
     data = (
-        'ioc,description\n'
+        "ioc,description\n"
         'evil.com,"two\nlines"\n'
         'worse.com,"never closed\n'
         'bad.com,19" rack\n'
@@ -202,7 +231,12 @@ def test_rows_over_several_lines_and_quotes_never_closed() -> None:
         '192.0.2.2,"half" closed\n'
     )
     entries = read(FORMAT, data)
-    assert added(entries) == [("domain", "evil.com"), ("domain", "bad.com"), ("addr", "192.0.2.1"), ("addr", "192.0.2.2")]
+    assert added(entries) == [
+        ("domain", "evil.com"),
+        ("domain", "bad.com"),
+        ("addr", "192.0.2.1"),
+        ("addr", "192.0.2.2"),
+    ]
     assert [item.desc for item in items(entries)] == ["two\nlines", '19" rack', '"quoted"', "half closed"]
     assert refused(entries) == [(4, "a quote is never closed")]
     assert [entry.line for entry in entries] == [2, 4, 5, 6, 7]

@@ -21,7 +21,9 @@ GOOD = '{"ioc": "evil.example", "type": "domain", "meta": {"source": "SOAR", "ex
 
 
 def test_lines() -> None:
-    data = GOOD + "\r\n\n  \n" + GOOD.replace("domain", "software") + "\n" + '{"ioc":"192.0.2.1","type":"addr"}'
+    data = (
+        GOOD + "\r\n\n  \n" + GOOD.replace("domain", "software") + "\n" + '{"ioc":"192.0.2.1","type":"addr"}'
+    )
     entries = read(FORMAT, data)
     assert armed(entries) == [("domain", "evil.example"), ("software", "evil.example"), ("addr", "192.0.2.1")]
     assert [entry.line for entry in entries] == [1, 4, 5]
@@ -30,7 +32,9 @@ def test_lines() -> None:
 
 
 def test_a_bad_line_costs_no_other() -> None:
-    data = "\n".join([GOOD, "{", '{"ioc": 5}', GOOD.replace("evil.example", "a..b"), '{"ioc":"b.example","type":"domain"}'])
+    data = "\n".join(
+        [GOOD, "{", '{"ioc": 5}', GOOD.replace("evil.example", "a..b"), '{"ioc":"b.example","type":"domain"}']
+    )
     entries = read(FORMAT, data)
     assert [(line, reason[:20]) for line, reason in refused(entries)] == [
         (2, "not JSON: Input data"),
@@ -91,7 +95,9 @@ MESSAGES = st.lists(
 
 
 @given(MESSAGES)
-def test_the_quick_way_gives_what_decode_gives(messages: list[tuple[str, str, str | None, str | None]]) -> None:
+def test_the_quick_way_gives_what_decode_gives(
+    messages: list[tuple[str, str, str | None, str | None]],
+) -> None:
     """Each with the metas of others before it, so that a kept item could be wrongly taken."""
     lines = []
     for ioc, type, meta, action in messages:

@@ -91,7 +91,12 @@ def test_a_subdomain_rule_on_a_public_suffix_is_refused() -> None:
 
 def test_refusals_tell_line_reason_and_text() -> None:
     (entry,) = read(FORMAT, "\nnonsense\n")
-    assert entry == ("feed.txt", 2, "'nonsense' has no shape that tells its type (write it before, as user_name:...)", "nonsense")
+    assert entry == (
+        "feed.txt",
+        2,
+        "'nonsense' has no shape that tells its type (write it before, as user_name:...)",
+        "nonsense",
+    )
 
 
 def test_one_item_for_the_whole_list() -> None:

@@ -100,7 +100,11 @@ def test_refusals(text: str, reason: str) -> None:
         shape(text)
 
 
-SELF_EVIDENT = [type for type in IndicatorType if type.value in ("addr", "subnet", "email", "pubkey_hash", "ja4", "file_hash")]
+SELF_EVIDENT = [
+    type
+    for type in IndicatorType
+    if type.value in ("addr", "subnet", "email", "pubkey_hash", "ja4", "file_hash")
+]
 
 
 @pytest.mark.parametrize("type", SELF_EVIDENT)
@@ -131,12 +135,21 @@ def test_any_text_is_told_or_refused(text: str) -> None:
 
 def test_a_hostile_line_takes_no_time() -> None:
     # Each would take minutes, were a pattern to go back and forth over it.
-    for text in ("a@" + "a." * 500_000 + "/", "a." * 500_000 + "!", "1:" * 500_000, "-" * 1_000_000, "[" * 1_000_000):
+    for text in (
+        "a@" + "a." * 500_000 + "/",
+        "a." * 500_000 + "!",
+        "1:" * 500_000,
+        "-" * 1_000_000,
+        "[" * 1_000_000,
+    ):
         with pytest.raises(ValueError):
             shape(text)
 
 
-@pytest.mark.parametrize("text", ["192.0.2.1:80", "192.0.2.1", "[2001:db8::1]:80", "2001:db8::1", "192.0.2.1/32", "2001:db8::1/128"])
+@pytest.mark.parametrize(
+    "text",
+    ["192.0.2.1:80", "192.0.2.1", "[2001:db8::1]:80", "2001:db8::1", "192.0.2.1/32", "2001:db8::1/128"],
+)
 def test_address(text: str) -> None:
     found = address(text)
     assert found.type is IndicatorType.ADDR

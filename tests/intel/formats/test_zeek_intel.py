@@ -44,7 +44,13 @@ def test_columns_in_any_order_and_our_own() -> None:
     assert armed(entries) == [("domain", "*.evil.example")]
     assert items(entries) == [
         Item(
-            "CERT", level="high", confidence=80, id="id-1", tags=("a", "b,c"), expires=TOLD_AT + 60, subdomains=True
+            "CERT",
+            level="high",
+            confidence=80,
+            id="id-1",
+            tags=("a", "b,c"),
+            expires=TOLD_AT + 60,
+            subdomains=True,
         )
     ]
 
@@ -87,7 +93,9 @@ def test_refusals() -> None:
 
 
 def test_bytes_that_are_not_utf8() -> None:
-    data = HEADER.encode() + b"a.example\tIntel::DOMAIN\tCERT\tcaf\xe9\nb\xe9.example\tIntel::DOMAIN\tCERT\tx\n"
+    data = (
+        HEADER.encode() + b"a.example\tIntel::DOMAIN\tCERT\tcaf\xe9\nb\xe9.example\tIntel::DOMAIN\tCERT\tx\n"
+    )
     entries = read(FORMAT, data)
     assert added(entries) == [("domain", "a.example")]
     assert items(entries)[0].desc == "caf\ufffd"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import codecs
+
 from threathunting.intel.formats import csv_, messages, misp, plain, stix, zeek_intel
 from threathunting.intel.formats._api import Context, Format, Refusal, Told
 
@@ -19,6 +21,7 @@ FORMATS: tuple[Format, ...] = (
 
 def sniff(name: str, head: bytes) -> Format | None:
     """The format of a file of that name that begins with ``head`` (64 KiB will do), or None."""
+    head = head.removeprefix(codecs.BOM_UTF8)
     return next((format for format in FORMATS if format.looks_like(name, head)), None)
 
 

@@ -10,7 +10,10 @@ from threathunting.intel.message import Change
 
 
 class Refusal(NamedTuple):
-    """Something that a reader could not take: where and why. ``line`` counts from 1; 0 is the whole file."""
+    """Something that a reader could not take: where and why. ``line`` counts from 1; 0 is the whole file.
+
+    ``reason`` is one printable line; ``text`` is the beginning of what was refused, as it stood.
+    """
 
     path: str
     line: int

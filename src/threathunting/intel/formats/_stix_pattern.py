@@ -70,17 +70,13 @@ class _Root:
 def _parsed(pattern: str) -> Any:
     try:
         from stix2patterns.exceptions import ParseException
-        from stix2patterns.v20.pattern import Pattern as Pattern20
-        from stix2patterns.v21.pattern import Pattern as Pattern21
+        from stix2patterns.v21.pattern import Pattern  # takes all of 2.0, too
     except ImportError:
         raise ValueError(INSTALL) from None
     try:
-        return Pattern21(pattern).visit(_Root())  # type: ignore[no-untyped-call]
+        return Pattern(pattern).visit(_Root())  # type: ignore[no-untyped-call]
     except ParseException as error:
-        try:
-            return Pattern20(pattern).visit(_Root())  # type: ignore[no-untyped-call]
-        except ParseException:
-            raise ValueError(f"not a STIX pattern: {error}") from None
+        raise ValueError(f"not a STIX pattern: {error}") from None
 
 
 def _kind(node: Any) -> str:

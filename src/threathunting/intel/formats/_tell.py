@@ -14,7 +14,12 @@ _KEPT_ITEMS = 4096
 
 
 def refusal(context: Context, line: int, reason: str, text: str = "") -> Refusal:
-    """A Refusal that keeps no more than the beginning of ``text``."""
+    """A Refusal that keeps no more than the beginning of ``text``.
+
+    Reasons quote the file and are shown in terminals, so control characters in them are written as escapes.
+    """
+    if not reason.isprintable():
+        reason = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in reason)
     return Refusal(context.path, line, reason, text[:KEPT_TEXT])
 
 
