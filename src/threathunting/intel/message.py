@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
@@ -99,20 +100,21 @@ def change(
 
 def item(meta: dict[str, Any], told_at: float, source: str, subdomains: bool = False) -> Item:
     """The intel item that ``meta`` describes; ValueError with the reason."""
-    level = _text(meta, "level").lower()
+    level = sys.intern(_text(meta, "level").lower())
     tags = meta.get("tags") or ()
     if isinstance(tags, str):
         tags = tuple(tag.strip() for tag in tags.split(",") if tag.strip())
-    if not isinstance(tags, list | tuple) or not all(isinstance(tag, str) for tag in tags):
+    if tags and (not isinstance(tags, list | tuple) or not all(isinstance(tag, str) for tag in tags)):
         raise ValueError("meta.tags is not a list of strings")
+    # Where items differ by their id only, the rest of their text is still shared.
     return Item(
-        source=source,
-        desc=_text(meta, "desc"),
+        source=sys.intern(source),
+        desc=sys.intern(_text(meta, "desc")),
         level=level if level in LEVEL_RANK else "low",
         confidence=_confidence(meta),
         id=_text(meta, "id") or None,
         url=_text(meta, "url") or None,
-        tags=tuple(tags),
+        tags=tuple(map(sys.intern, tags)),
         expires=_expires(meta, told_at),
         subdomains=subdomains,
     )
@@ -186,6 +188,8 @@ def _is_public_suffix(name: str) -> bool:
 
 def _text(meta: dict[str, Any], name: str) -> str:
     value = meta.get(name)
+    if isinstance(value, str):
+        return value.strip()
     if value is None:
         return ""
     if isinstance(value, bool | list | dict):

@@ -12,6 +12,9 @@ from threathunting.intel.types import Indicator, IndicatorType, Item
 _BUCKET_SECONDS = 10
 """Items that expire within the same ten seconds share a bucket, so that expiry never scans the store."""
 
+_INTERNED = 10_000
+"""Items kept to find equal ones by. Feeds have few different ones, or as many as indicators; then none is shared."""
+
 DEFAULT_LIMIT = 20_000_000
 """Indicators that a store takes, at about 200 bytes each; what is beyond is refused and said."""
 
@@ -37,7 +40,6 @@ class Store:
         self._subdomain_rules: dict[str, None] = {}
         self._subnets = radix.Radix()  # type: ignore[no-untyped-call]
         self._interned: dict[Item, Item] = {}
-        self._intern_limit = 10_000
         self._buckets: dict[int, dict[IndicatorType, list[str]]] = {}
         self._limit = limit
         self._size = 0
@@ -165,9 +167,8 @@ class Store:
 
     def _changed(self, indicator: Indicator) -> None:
         self.version += 1
-        if len(self._interned) > self._intern_limit:
-            self._interned = {item: item for _, item in self.items()}
-            self._intern_limit = 2 * len(self._interned) + 10_000
+        if len(self._interned) > _INTERNED:
+            self._interned.clear()
         if indicator.type is IndicatorType.DOMAIN:
             entry = self._entries[IndicatorType.DOMAIN].get(indicator.value, ())
             if entry.subdomains if isinstance(entry, Item) else any(item.subdomains for item in entry):

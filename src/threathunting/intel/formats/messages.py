@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Callable, Iterator
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import msgspec
 
@@ -35,6 +35,7 @@ class _Unread(msgspec.Struct, gc=False):
 
 
 _unread = msgspec.json.Decoder(_Unread)
+_meta = msgspec.json.Decoder(dict[str, Any] | None)
 _array = msgspec.json.Decoder(list[msgspec.Raw])
 
 
@@ -59,9 +60,10 @@ class _Decoder:
             item = self._items.get(meta)
             if item is not None and told.action == "add":
                 return Add(canonical.indicator(_TYPES[told.type], told.ioc), item)
+            fields = _meta.decode(meta) or {}
+            change = message.change(told.ioc, told.type, fields, self._told_at, told.action, self._source)
         except (ValueError, KeyError, RecursionError):
             return message.decode(data, self._told_at, self._source)  # which has the whole sentence
-        change = message.decode(data, self._told_at, self._source)
         # An item with subdomains is for domains only, so it isn't kept. A backslash could hide the word.
         if isinstance(change, Add) and b"subdomains" not in meta and b"\\" not in meta:
             if len(self._items) >= _KEPT_ITEMS:
