@@ -230,7 +230,7 @@ def _origins(seen: Seen, origins: dict[str, list[Origin]], gates: Gates) -> list
 class _Known:
     """Texts that are known to match nothing, bounded. Gives up where traffic doesn't repeat itself."""
 
-    SIZE = 200_000
+    SIZE = 100_000
     TRIAL = 50_000
 
     def __init__(self) -> None:

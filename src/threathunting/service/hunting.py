@@ -6,8 +6,8 @@ import gc
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -57,6 +57,8 @@ class Result:
     intel: LoadReport | None = None
     indicators: int = 0
     seconds: float = 0.0
+    intel_seconds: float = 0.0
+    """Of ``seconds`` those that passed until the intel was read."""
     complete: bool = False
     files: int = 0
     passed_over: list[str] = field(default_factory=list)
@@ -87,6 +89,7 @@ class Result:
             "errors": self.errors,
             "sensor": self.sensor,
             "seconds": round(self.seconds, 3),
+            "intel_seconds": round(self.intel_seconds, 3),
             "sighted": [_sighted(indicator, seen) for indicator, seen in outcome.tally.widest_first()],
         }
 
@@ -120,15 +123,13 @@ def run(request: Request, progress: Progress, note: Callable[[str], None], stdou
     result = Result()
     modules = registry(request.modules)
     store, result.intel = intel.read(request.intel, request.allow, request.warninglists, request.intel_format)
-    result.indicators = len(store)
+    result.indicators, result.intel_seconds = len(store), time.monotonic() - began
     if not len(store):
         raise ValueError(
             f"no intel to hunt with: {', '.join(request.intel)} gave no indicator ({_refusals(result.intel)})"
         )
-    # The intel stays as it is: the collector need not walk through it time and again.
-    gc.collect()
-    gc.freeze()
     with ExitStack() as stack:
+        stack.enter_context(_rare_collections())
         out: Folder | Stream | Nothing
         if request.out is None:
             out = Nothing()
@@ -160,6 +161,20 @@ def run(request: Request, progress: Progress, note: Callable[[str], None], stdou
                 out.rejected([_rejected(rejected) for rejected in result.outcome.report.rejected])
                 out.summary(result.summary())
     return result
+
+
+@contextmanager
+def _rare_collections() -> Iterator[None]:
+    """Keep the collector of cycles from walking through the intel, and from the many short-lived lists of a hunt."""
+    thresholds = gc.get_threshold()
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(100_000, 50, 100)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*thresholds)
+        gc.unfreeze()
 
 
 def _units(
