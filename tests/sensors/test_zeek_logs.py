@@ -252,6 +252,19 @@ class TestDiscover:
         assert "does not exist" in inputs.errors[1]
         assert len(inputs.passed_over) == 1
 
+    def test_a_file_named_twice_is_read_once(self, tmp_path: Path) -> None:
+        log = tmp_path / "conn.log"
+        log.write_text('{"ts":1,"uid":"C1"}\n')
+        (tmp_path / "current.log").symlink_to(log)
+        assert len(discover([str(log), str(tmp_path), str(tmp_path / "c*.log")], KNOWN).units) == 1
+
+    def test_a_first_line_longer_than_what_is_looked_at(self, tmp_path: Path) -> None:
+        log = tmp_path / "conn.log"
+        for size in (10_000, 3_000_000):
+            log.write_text('{"ts":1,"uid":"C1","x":"' + "y" * size + '"}\n')
+            (unit,) = discover([str(log)], KNOWN).units
+            assert unit.logs() == {"conn"}
+
     @pytest.mark.parametrize(
         ("name", "log"),
         [

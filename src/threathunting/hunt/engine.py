@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import tempfile
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -170,7 +171,8 @@ class Hunt:
         for captured in self._pass("capturing", first, work):
             assert isinstance(captured, Captured)
             belonging.merge(captured.files)
-            self._collect(captured)
+            with _uninterrupted():
+                self._collect(captured)
         if not belonging.by_key:
             return
 
@@ -184,25 +186,34 @@ class Hunt:
             assert isinstance(captured, Captured)
             for path, names in captured.names.items():
                 captured.captured[path] = _keep_first(captured.spooled[path], path, names, written)
-            self._collect(captured)
+            with _uninterrupted():
+                self._collect(captured)
 
     def _collect(self, part: Looked | Captured) -> None:
-        with _uninterrupted():
-            for log, path in part.spooled.items():
-                if part.captured[log]:
-                    self._results.investigations(log, path)
-                    self.outcome.captured[log] = self.outcome.captured.get(log, 0) + part.captured[log]
-                path.unlink()
+        for log, path in part.spooled.items():
+            if part.captured[log]:
+                self._results.investigations(log, path)
+                self.outcome.captured[log] = self.outcome.captured.get(log, 0) + part.captured[log]
+            path.unlink()
 
 
 @contextmanager
 def _uninterrupted() -> Iterator[None]:
-    """Let Ctrl-C wait, so that what is written and what is counted stay the same."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    """Let Ctrl-C wait, so that what is written and what is counted stay the same.
+
+    Masking the signal would not do: another thread of this process can get it, and Python raises in this one.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    waiting: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, _: waiting.append(number))
     try:
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        signal.signal(signal.SIGINT, before)
+    if waiting:
+        raise KeyboardInterrupt
 
 
 def _link(files: Flags, registry: Registry, number: int, unit: Unit, tick: Callable[[int], None]) -> Flags:

@@ -21,6 +21,9 @@ UNIT_BYTES = 32 * 1024 * 1024
 """A plain log is cut into units of about this size. It doesn't depend on the number of workers, so that the
 results and their order don't either."""
 
+_HEAD = 8192
+_LONG_HEAD = 1 << 20
+
 
 @dataclass
 class Inputs:
@@ -41,12 +44,17 @@ def discover(paths: Iterable[str], known: Collection[str], unit_bytes: int = UNI
     ``known`` are the logs that plugins know: only these are believed by file name alone.
     """
     inputs = Inputs()
+    met: set[Path] = set()
     for name in paths:
         found = False
         for path, named in _expand(name):
             found = True
             try:
-                _classify(path, named, known, unit_bytes, inputs)
+                # A file that is named twice, or lies in a folder that is named too, is one file.
+                resolved = path.resolve()
+                if resolved not in met:
+                    met.add(resolved)
+                    _classify(path, named, known, unit_bytes, inputs)
             except OSError as error:
                 inputs.errors.append(f"{path} can't be read: {(error.strerror or str(error)).lower()}")
         if not found:
@@ -78,7 +86,7 @@ def _classify(path: Path, named: bool, known: Collection[str], unit_bytes: int, 
     if size == 0:
         inputs.files += 1
         return
-    start = head(path)
+    start = _beginning(path)
     units = _units(path, size, start, known, unit_bytes)
     if looks_like_pcap(start):
         inputs.captures.append(path)
@@ -134,6 +142,12 @@ def _units(path: Path, size: int, start: bytes, known: Collection[str], unit_byt
         [(0, Header())],
         lambda span, bytes, _: JsonLog(path, bytes, whole, span, by_path, nested, name or log_names.UNKNOWN),
     )
+
+
+def _beginning(path: Path) -> bytes:
+    """Enough of a log's first bytes to know it by: there may be hundreds of thousands of files to ask."""
+    start = head(path, _HEAD)
+    return start if b"\n" in start or len(start) < _HEAD else head(path, _LONG_HEAD)
 
 
 def compression_of(path: Path) -> str | None:
