@@ -16,35 +16,27 @@ ADDR, SUBNET, DOMAIN, URL = IndicatorType.ADDR, IndicatorType.SUBNET, IndicatorT
 
 # Few values, so that adding, removing and asking meet.
 VALUES = {
-    ADDR: ["10.1.2.3", "10.1.2.4", "192.0.2.1", "2001:db8::1", "::1"],
-    SUBNET: [
-        "10.0.0.0/8",
-        "10.1.0.0/16",
-        "10.1.2.3/32",
-        "192.0.2.0/24",
-        "2001:db8::/32",
-        "2001:db8::/64",
-        "::/16",
-    ],
-    DOMAIN: [
-        "example",
-        "evil.example",
-        "www.evil.example",
-        "a.www.evil.example",
-        "notevil.example",
-        "*.evil.example",
-    ],
-    URL: ["evil.example/", "/gate.php"],
+    ADDR: ["10.1.2.3", "2001:db8::1"],
+    SUBNET: ["10.0.0.0/8", "10.1.2.0/24", "10.1.2.3/32", "2001:db8::/32"],
+    DOMAIN: ["example", "evil.example", "www.evil.example", "*.evil.example"],
+    URL: ["/gate.php"],
 }
-indicators = st.sampled_from([Indicator(type, value) for type, values in VALUES.items() for value in values])
+ARMED = [Indicator(type, value) for type, values in VALUES.items() for value in values]
+ASKED = [
+    *ARMED,
+    Indicator(ADDR, "10.9.9.9"),
+    Indicator(DOMAIN, "notevil.example"),
+    Indicator(DOMAIN, "a.www.evil.example"),
+]
+indicators = st.sampled_from(ARMED)
 items = st.builds(
     Item,
-    source=st.sampled_from(["a", "b", "c"]),
+    source=st.sampled_from(["a", "b"]),
     level=st.sampled_from(["low", "high"]),
-    expires=st.sampled_from([None, 1.0, 9.99, 10.0, 15.0, 20.0, 55.5, 1e9]),
+    expires=st.sampled_from([None, 9.99, 10.0, 15.0, 20.0]),
     subdomains=st.booleans(),
 )
-times = st.sampled_from([0.0, 1.0, 5.0, 9.99, 10.0, 10.5, 15.0, 20.0, 55.5, 100.0, 1e9])
+TIMES = (0.0, 9.99, 12.0, 20.0)
 
 
 class Model(RuleBasedStateMachine):
@@ -62,25 +54,25 @@ class Model(RuleBasedStateMachine):
         self.told = [told for told in self.told if told[0] != indicator or told[1].source != item.source]
         self.told.append((indicator, item))
 
-    @rule(indicator=indicators, source=st.sampled_from(["a", "b", "c", None]))
+    @rule(indicator=indicators, source=st.sampled_from(["a", "b", None]))
     def remove(self, indicator: Indicator, source: str | None) -> None:
         left = [told for told in self.told if told[0] != indicator or source not in (None, told[1].source)]
         assert self.store.remove(indicator, source) is (len(left) < len(self.told))
         self.told = left
 
-    @rule(now=times)
+    @rule(now=st.sampled_from([9.0, 10.0, 12.0, 15.0, 19.0]))
     def expire(self, now: float) -> None:
         gone = [told for told in self.told if told[1].expires is not None and told[1].expires <= now]
         self.told = [told for told in self.told if told not in gone]
         assert sorted(self.store.expire(now), key=repr) == sorted(gone, key=repr)
 
-    @rule(indicator=indicators, at=times)
-    def lookup(self, indicator: Indicator, at: float) -> None:
-        type, value = indicator
-        hits = self.store.lookup(type, value, at)
-        assert sorted(hits, key=repr) == sorted(self.expected(type, value, at), key=repr)
-        assert all(hit.items for hit in hits)
-        assert hits == sorted(hits, key=nearness, reverse=True)
+    @invariant()
+    def every_look_up(self) -> None:
+        for type, value in ASKED:
+            for at in TIMES:
+                hits = self.store.lookup(type, value, at)
+                assert sorted(hits, key=repr) == sorted(self.expected(type, value, at), key=repr)
+                assert hits == sorted(hits, key=nearness, reverse=True)
 
     def expected(self, type: IndicatorType, value: str, at: float) -> list[Hit]:
         found: dict[Indicator, list[Item]] = {}
@@ -126,7 +118,7 @@ def nearness(hit: Hit) -> tuple[bool, int]:
 
 
 TestStore = Model.TestCase
-TestStore.settings = settings(max_examples=150, stateful_step_count=40)
+TestStore.settings = settings(max_examples=100, stateful_step_count=30)
 
 
 def test_a_full_store_refuses_new_indicators_only() -> None:

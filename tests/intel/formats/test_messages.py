@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from threathunting.intel import message
@@ -79,21 +79,21 @@ def test_one_object_for_all_items_with_the_same_meta() -> None:
 
 
 META = [
-    None, "{}", "null", '{"source":"a"}', '{"source":"a","subdomains":true}', '{"source":"a","subdomains":false}',
-    r'{"source":"a","subdom\u0061ins":true}', '{"level":"high"}', '{"expire":5}', '{"expire":-5}', "[]", '{"tags":[1]}',
-    '{"source":"\\ud800"}', '{"source": 1e999}',
+    None, "null", '{"source":"a"}', '{"source":"a","subdomains":true}', r'{"source":"a","subdom\u0061ins":true}',
+    '{"expire":5}', '{"expire":-5}', "[]", '{"source":"\\ud800"}', '{"source": 1e999}',
 ]  # fmt: skip
 MESSAGES = st.lists(
     st.tuples(
-        st.sampled_from(["evil.example", "*.evil.example", "hxxp://evil[.]example/", "192.0.2.1", "com", ""]),
-        st.sampled_from(["domain", "Intel::DOMAIN", "url", "addr", "software", "bogus"]),
+        st.sampled_from(["evil.example", "*.evil.example", "192.0.2.1", "com"]),
+        st.sampled_from(["domain", "Intel::DOMAIN", "software", "bogus"]),
         st.sampled_from(META),
-        st.sampled_from([None, "add", "remove", "explode"]),
+        st.sampled_from([None, None, "add", "remove", "explode"]),
     ),
-    max_size=12,
+    max_size=15,
 )
 
 
+@settings(max_examples=300)
 @given(MESSAGES)
 def test_the_quick_way_gives_what_decode_gives(
     messages: list[tuple[str, str, str | None, str | None]],

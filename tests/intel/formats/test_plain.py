@@ -6,7 +6,7 @@ import pytest
 
 from threathunting.intel.formats.plain import FORMAT
 
-from ..reading import added, armed, items, only_reason, read, refused
+from ..reading import added, armed, items, read, refused
 
 
 def test_a_list() -> None:
@@ -85,8 +85,13 @@ def test_checksum_files_and_counts() -> None:
 
 
 def test_a_subdomain_rule_on_a_public_suffix_is_refused() -> None:
-    assert "public suffix" in only_reason(read(FORMAT, "*.co.uk"))
-    assert "public suffix" in only_reason(read(FORMAT, "||com.example^\n*.github.io".partition("\n")[2]))
+    entries = read(FORMAT, "*.evil.com\n*.co.uk\n||com^\n*.github.io\n")
+    assert added(entries) == [("domain", "*.evil.com")]
+    assert [(line, "public suffix" in reason) for line, reason in refused(entries)] == [
+        (2, True),
+        (3, False),
+        (4, True),
+    ]
 
 
 def test_refusals_tell_line_reason_and_text() -> None:
@@ -97,6 +102,14 @@ def test_refusals_tell_line_reason_and_text() -> None:
         "'nonsense' has no shape that tells its type (write it before, as user_name:...)",
         "nonsense",
     )
+
+
+def test_a_domain_with_subdomains_and_one_without_have_items_of_their_own() -> None:
+    for data in ("*.evil.com\nworse.com\n192.0.2.1", "worse.com\n*.evil.com\n192.0.2.1"):
+        assert sorted(armed(read(FORMAT, data))) == [
+            ("addr", "192.0.2.1"), ("domain", "*.evil.com"), ("domain", "worse.com"),
+        ]  # fmt: skip
+        assert [item.subdomains for item in items(read(FORMAT, data))].count(True) == 1
 
 
 def test_one_item_for_the_whole_list() -> None:

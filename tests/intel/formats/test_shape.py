@@ -56,6 +56,7 @@ from ..values import WRITTEN, odd_text
         ("sha256:" + "a" * 64, "file_hash", "a" * 64),
         ("SHA-1:" + "a" * 40, "file_hash", "a" * 40),
         ("SHA256:" + "aB3" * 14 + "x", "pubkey_hash", "SHA256:" + "aB3" * 14 + "x"),
+        ("SHA256://" + "aB3" * 13 + "xy", "pubkey_hash", "SHA256://" + "aB3" * 13 + "xy"),
         (":".join(["ab"] * 16), "pubkey_hash", ":".join(["ab"] * 16)),
         (":".join(["ab"] * 20), "cert_hash", ":".join(["ab"] * 20)),
         (":".join(["ab"] * 32), "cert_hash", ":".join(["ab"] * 32)),

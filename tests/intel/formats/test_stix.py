@@ -116,6 +116,7 @@ def test_what_is_taken(pattern: str, expected: list[tuple[str, str]]) -> None:
         ("[ipv4-addr:value = '192.0.2.1'] AND [domain-name:value = 'evil.com']", "together"),
         ("[ipv4-addr:value = '192.0.2.1'] FOLLOWEDBY [domain-name:value = 'evil.com']", "in turn"),
         ("[ipv4-addr:value = '192.0.2.1' AND domain-name:value = 'evil.com']", "together"),
+        (f"[file:hashes.MD5 = '{MD5}' AND artifact:hashes.'SHA-256' = '{SHA256}']", "together"),
         (
             "[email-message:from_ref.value = 'a@b.com' AND email-message:subject = 'x']",
             "asks for more than we hunt",
