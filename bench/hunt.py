@@ -32,7 +32,10 @@ def make(folder: Path, records: int, indicators: int, gz: bool) -> Path:
     if not (folder / ".made").exists():
         print(f"making {folder} ...", file=sys.stderr)
         size = ["--records", str(records), "--indicators", str(indicators)]
-        subprocess.run([sys.executable, str(HERE / "generate.py"), str(folder), *size, *(["--gz"] if gz else [])], check=True)
+        subprocess.run(
+            [sys.executable, str(HERE / "generate.py"), str(folder), *size, *(["--gz"] if gz else [])],
+            check=True,
+        )
         (folder / ".made").touch()
     return folder
 
@@ -40,7 +43,17 @@ def make(folder: Path, records: int, indicators: int, gz: bool) -> Path:
 def hunt(data: Path, workers: int, out: str, logs: str = "logs") -> tuple[Run, dict[str, Any]]:
     """One hunt, with results written."""
     done = run(
-        [*HUNT, str(data / logs), "--intel", str(data / "intel.jsonl"), "--workers", str(workers), "--out", out, "--json"]
+        [
+            *HUNT,
+            str(data / logs),
+            "--intel",
+            str(data / "intel.jsonl"),
+            "--workers",
+            str(workers),
+            "--out",
+            out,
+            "--json",
+        ]
     )
     return done, json.loads(done.output)
 
@@ -70,9 +83,19 @@ def main() -> None:
             note("plain loop", done.seconds, json.loads(done.output)["logs"], done.peak_mb)
             for workers in (1, 2):
                 done, summary = hunt(data, workers, out)
-                note(f"hunt, workers={workers}", done.seconds, summary["seconds"] - summary["intel_seconds"], done.peak_mb)
+                note(
+                    f"hunt, workers={workers}",
+                    done.seconds,
+                    summary["seconds"] - summary["intel_seconds"],
+                    done.peak_mb,
+                )
             done, summary = hunt(data, 1, out, "gz")
-            note("hunt .gz, workers=1", done.seconds, summary["seconds"] - summary["intel_seconds"], done.peak_mb)
+            note(
+                "hunt .gz, workers=1",
+                done.seconds,
+                summary["seconds"] - summary["intel_seconds"],
+                done.peak_mb,
+            )
             began = time.perf_counter()
             for path in sorted((data / "gz").iterdir()):
                 with Path("/dev/null").open("wb") as null:
@@ -80,11 +103,20 @@ def main() -> None:
             seconds = time.perf_counter() - began
             note("zcat alone", seconds, seconds, 0.0)
             done, summary = hunt(tenth, 1, out)
-            note("hunt, a tenth of the logs", done.seconds, summary["seconds"] - summary["intel_seconds"], done.peak_mb)
+            note(
+                "hunt, a tenth of the logs",
+                done.seconds,
+                summary["seconds"] - summary["intel_seconds"],
+                done.peak_mb,
+            )
 
-    medians = {name: tuple(median(values) for values in zip(*runs, strict=True)) for name, runs in rows.items()}
+    medians = {
+        name: tuple(median(values) for values in zip(*runs, strict=True)) for name, runs in rows.items()
+    }
     plain = medians["plain loop"]
-    one, two, packed = (medians[name] for name in ("hunt, workers=1", "hunt, workers=2", "hunt .gz, workers=1"))
+    one, two, packed = (
+        medians[name] for name in ("hunt, workers=1", "hunt, workers=2", "hunt .gz, workers=1")
+    )
     print(
         f"\n{arguments.indicators:,} indicators, 3 x {arguments.records:,} records, {size:,.0f} MB of logs, "
         f"{cpus()} processors, median of {arguments.runs} runs\n"
@@ -95,7 +127,9 @@ def main() -> None:
         share = size / 10 if "tenth" in name else size
         speed = f"{plain[1] / scan * (share / size):.2f}" if name.startswith("hunt") else "-"
         print(f"| {name} | {whole:.2f} | {scan:.2f} | {share / scan:,.0f} | {speed} | {memory:,.0f} |")
-    print(f"\ntwo workers against one: {one[1] / two[1]:.2f} (logs alone), {one[0] / two[0]:.2f} (whole process)")
+    print(
+        f"\ntwo workers against one: {one[1] / two[1]:.2f} (logs alone), {one[0] / two[0]:.2f} (whole process)"
+    )
     print(f".gz against zcat and plain: {packed[1] / (medians['zcat alone'][1] + one[1]):.2f}")
     print(f"memory at ten times the logs: {one[2] / medians['hunt, a tenth of the logs'][2]:.2f}")
     grep(data, arguments.folder)

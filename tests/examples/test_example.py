@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,7 @@ def hunt(path: str, out: Path, allow: bool, sensor: str | None = None, **more: A
         sensor=sensor,
         **more,
     )
-    result = hunting.run(request, Quiet(), lambda text: None, open(os.devnull, "wb"))  # noqa: SIM115
+    result = hunting.run(request, Quiet(), lambda text: None, BytesIO())
     assert result.complete
     assert result.errors == []
     assert result.outcome.report.bad_records == 0

@@ -247,6 +247,7 @@ class TestDiscover:
     def test_named_files_that_are_no_logs(self, tmp_path: Path, content: bytes, sentence: str) -> None:
         path = tmp_path / "conn.log"
         path.write_bytes(content)
+        (tmp_path / "found.log").write_bytes(content)
         inputs = discover([str(path), str(tmp_path / "nowhere"), str(tmp_path)], KNOWN)
         assert sentence in inputs.errors[0]
         assert "does not exist" in inputs.errors[1]
@@ -263,7 +264,7 @@ class TestDiscover:
         for size in (10_000, 3_000_000):
             log.write_text('{"ts":1,"uid":"C1","x":"' + "y" * size + '"}\n')
             (unit,) = discover([str(log)], KNOWN).units
-            assert unit.logs() == {"conn"}
+            assert unit.logs() == frozenset({"conn"})
 
     @pytest.mark.parametrize(
         ("name", "log"),

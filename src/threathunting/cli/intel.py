@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from threathunting.cli.common import BAD_INPUT, console, sentences
+from threathunting.intel.formats import Refusal
 
 app = typer.Typer(help="Check and convert intel.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -63,9 +64,16 @@ def check(
 
     from threathunting.service.intel import read
 
-    errors = Console(stderr=True)
-    with sentences(errors):
-        store, report = read(files, allow or (), warninglists or (), intel_format, all_attributes)
+    out = console()
+
+    def told(refusal: Refusal) -> None:
+        where = f"{refusal.path}:{refusal.line}" if refusal.line else refusal.path
+        out.print(f"{where}: {refusal.reason}", highlight=False, markup=False, soft_wrap=True)
+
+    with sentences(Console(stderr=True)):
+        store, report = read(
+            files, allow or (), warninglists or (), intel_format, all_attributes, None if json else told
+        )
     if json:
         summary = {
             "indicators": len(store),
@@ -85,12 +93,6 @@ def check(
         }
         typer.echo(msgspec.json.encode(summary).decode())
     else:
-        out = console()
-        for refusal in report.refusals:
-            where = f"{refusal.path}:{refusal.line}" if refusal.line else refusal.path
-            out.print(f"{where}: {refusal.reason}", highlight=False, markup=False, soft_wrap=True)
-        if report.refused > len(report.refusals):
-            out.print(f"... and {report.refused - len(report.refusals):,} more", highlight=False)
         table = Table(box=None, pad_edge=False, header_style="bold")
         table.add_column("type")
         table.add_column("indicators", justify="right")

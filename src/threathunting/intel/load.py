@@ -51,11 +51,15 @@ class LoadReport:
     refusals: list[Refusal] = field(default_factory=list)
     """The first 1,000 of what was refused."""
     files: list[FileReport] = field(default_factory=list)
+    on_refusal: Callable[[Refusal], None] | None = field(default=None, repr=False)
+    """Called with every refusal as it comes."""
 
     def refuse(self, refusal: Refusal) -> None:
         """Count a refusal, and keep it while there is room."""
         self.read += 1
         self.refused += 1
+        if self.on_refusal is not None:
+            self.on_refusal(refusal)
         if len(self.refusals) < KEPT_REFUSALS:
             self.refusals.append(refusal)
 
@@ -70,6 +74,7 @@ def load(
     told_at: float | None = None,
     all_attributes: bool = False,
     default_expire: float | None = None,
+    on_refusal: Callable[[Refusal], None] | None = None,
 ) -> LoadReport:
     """Load intel files into ``store``.
 
@@ -81,11 +86,12 @@ def load(
     - ``told_at``: seconds since the epoch that ``expire`` counts from; else when the file was last modified.
     - ``default_expire``: seconds from ``told_at``, where an entry has no end; else it has none.
     - ``all_attributes``: also take MISP's attributes without ``to_ids``.
+    - ``on_refusal``: called with every refusal as it comes; the report keeps the first 1,000.
 
     Raises ValueError for an unknown format, and OSError (with path and reason) for what can't be read.
     """
     wanted = by_name(format) if format is not None else None
-    report = LoadReport()
+    report = LoadReport(on_refusal=on_refusal)
     loader = _Loader(store, allow, report, default_expire)
     for path in _files(paths):
         with _open(path) as raw:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
 from threathunting.intel.allowlist import AllowList
+from threathunting.intel.formats import Refusal
 from threathunting.intel.formats.write import Written, write
 from threathunting.intel.load import LoadReport, load
 from threathunting.intel.store import Store
@@ -33,12 +34,18 @@ def read(
     warninglists: Sequence[str] = (),
     format: str | None = None,
     all_attributes: bool = False,
+    on_refusal: Callable[[Refusal], None] | None = None,
 ) -> tuple[Store, LoadReport]:
     """A store with what the files hold, and how reading went. ValueError says what can't be read at all."""
     store = Store()
     try:
         report = load(
-            files, store, allow_list(allow, warninglists), format=format, all_attributes=all_attributes
+            files,
+            store,
+            allow_list(allow, warninglists),
+            format=format,
+            all_attributes=all_attributes,
+            on_refusal=on_refusal,
         )
     except OSError as error:
         raise ValueError(
