@@ -83,7 +83,11 @@ class _Plan:
             if seen.host is not None:
                 by_host.setdefault(seen.host, []).append(seen)
         worked_out = [seen for seen in others if seen.values is not None and seen.host is None]
-        self._by_host = [_HostPlan(name, seens) for name, seens in by_host.items()]
+        known: dict[frozenset[IndicatorType], _Known] = {}
+        self._by_host = [
+            _HostPlan(name, seens, known.setdefault(frozenset(seen.type for seen in seens), _Known()))
+            for name, seens in by_host.items()
+        ]
         self._by_value = [(seen, _Known()) for seen in worked_out if len(seen.fields) == 1]
         self._by_row = [seen for seen in worked_out if len(seen.fields) > 1]
 
@@ -154,12 +158,13 @@ def _may_match(seen: Seen, gates: Gates) -> bool:
 class _HostPlan:
     """How to find the rows whose host (in one field, alone or in a URL) some Seens may match."""
 
-    def __init__(self, name: str, seens: list[Seen]) -> None:
+    def __init__(self, name: str, seens: list[Seen], known_hosts: _Known) -> None:
         self._name = name
         self._seens = seens
         self._types = {seen.type for seen in seens}
         self._known_texts = _Known()
-        self._known_hosts = _Known()
+        # Fields that are asked for the same types share it: hosts come again as referrers.
+        self._known_hosts = known_hosts
 
     def rows(self, batch: Batch, columns: _Columns, gates: Gates) -> Iterable[int]:
         armed = [type for type in self._types if gates.armed(type)]
@@ -293,7 +298,7 @@ class _Columns:
         return self._texts[name]
 
     def with_host(self, name: str) -> set[str]:
-        """The distinct strings of a column that may hold a host: those that don't begin with ``/``."""
+        """The distinct strings of a column that may hold a host; of a column of paths those that aren't paths."""
         column = self[name]
         if name not in self._texts and any(text.__class__ is str and text[:1] == "/" for text in column[:3]):
             # Nearly all are paths, and nearly all distinct: it doesn't pay to make a set of them first.
@@ -301,7 +306,7 @@ class _Columns:
                 return {text for text in column if text is not None and text[:1] != "/"}
             except TypeError:
                 pass
-        return {text for text in self.texts(name) if text[:1] != "/"}
+        return self.texts(name)
 
     def lists(self, name: str) -> list[int]:
         """The rows whose value is a list."""

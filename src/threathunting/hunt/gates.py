@@ -240,8 +240,9 @@ class _Url(_Memo):
 
     def rebuild(self) -> None:
         armed = self._store.values(IndicatorType.URL)
-        self._names = {host_name(url) for url in armed if not url.startswith("/")}
-        self.paths = any(url.startswith("/") for url in armed)
+        hosts = {url.partition("/")[0] for url in armed}
+        self._names = {host if host.replace(".", "").isalnum() else host_name(host) for host in hosts if host}
+        self.paths = "" in hosts
 
     def possible(self, texts: Iterable[str]) -> list[str]:
         armed = self._store.values(IndicatorType.URL)

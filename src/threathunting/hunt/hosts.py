@@ -25,9 +25,11 @@ def host_name(text: str) -> str:
 
 
 def hosts_of(texts: list[str]) -> list[str]:
-    """The host of each text; ``UNSURE`` for those that aren't of the usual form."""
+    """The host of each text: empty for paths (``/x``), ``UNSURE`` for what else isn't of the usual form."""
     names: list[str] = _USUAL.findall("\n".join(texts).lower()) if texts else []
     if len(names) != len(texts):
         # A text with a line end in it.
         names = [_USUAL.findall(text.lower().replace("\n", " "))[0] for text in texts]
-    return [name or UNSURE for name in names]
+    if "" in names:
+        return [name or ("" if text[:1] == "/" else UNSURE) for name, text in zip(names, texts, strict=True)]
+    return names

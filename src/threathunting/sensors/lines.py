@@ -16,7 +16,7 @@ import zstandard
 
 from threathunting.records import ReadReport, Rejected
 
-BLOCK = 256 * 1024
+BLOCK = 128 * 1024
 """Bytes read at a time."""
 
 MAX_LINE = 64 * 1024 * 1024
