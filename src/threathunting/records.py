@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
@@ -82,6 +82,9 @@ class Batch(Protocol):
 
     def column(self, name: str) -> Sequence[Any]:
         """The values of a wanted field, one a record: str, list of str, or None where unset or of another type."""
+
+    def values(self, name: str) -> Iterable[Any]:
+        """The same to go through once, without making a sequence of them."""
 
     def record(self, row: int) -> Record:
         """The whole record of a row."""

@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence, Set
 from itertools import chain
 from typing import Any, TypeVar
 
+from threathunting.hunt.columns import rows_holding
 from threathunting.hunt.gates import Gates
 from threathunting.hunt.hosts import hosts_of
 from threathunting.hunt.matching import Match, exact
@@ -285,11 +286,11 @@ class _Columns:
     def texts(self, name: str) -> set[str]:
         """The distinct strings of a column, those in lists included."""
         if name not in self._texts:
-            column = self[name]
             texts: set[Any]
             try:
-                texts = set(column)
+                texts = set(self._columns[name] if name in self._columns else self._batch.values(name))
             except TypeError:
+                column = self[name]
                 lists = [value for value in column if value.__class__ is list]
                 texts = set(chain.from_iterable(lists))
                 texts.update([value for value in column if value.__class__ is str])
@@ -299,11 +300,11 @@ class _Columns:
 
     def with_host(self, name: str) -> set[str]:
         """The distinct strings of a column that may hold a host; of a column of paths those that aren't paths."""
-        column = self[name]
-        if name not in self._texts and any(text.__class__ is str and text[:1] == "/" for text in column[:3]):
+        first = next(iter(self._batch.values(name)), None)
+        if name not in self._texts and first.__class__ is str and first[:1] == "/":
             # Nearly all are paths, and nearly all distinct: it doesn't pay to make a set of them first.
             try:
-                return {text for text in column if text is not None and text[:1] != "/"}
+                return {text for text in self._batch.values(name) if text is not None and text[:1] != "/"}
             except TypeError:
                 pass
         return self.texts(name)
@@ -316,12 +317,4 @@ class _Columns:
 
     def holding(self, name: str, texts: Set[str]) -> list[int]:
         """The rows whose value is, or holds, one of ``texts``."""
-        column = self[name]
-        try:
-            return [row for row, value in enumerate(column) if value in texts]
-        except TypeError:
-            return [
-                row
-                for row, value in enumerate(column)
-                if (not texts.isdisjoint(value) if value.__class__ is list else value in texts)
-            ]
+        return rows_holding(self[name], texts)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, Literal
 
+from threathunting.hunt.columns import held_in, rows_holding
 from threathunting.hunt.conversations import Flags, Reason, files_of, links_of, uids_of
 from threathunting.hunt.fast import FastMatcher
 from threathunting.hunt.forms import Format, InvestigationForm, sighting_line
@@ -217,14 +218,7 @@ def _rows_naming(batch: Batch, fields: tuple[str, ...], flags: Flags) -> list[in
     flagged = flags.by_key
     rows: set[int] = set()
     for name in fields:
-        column = batch.column(name)
-        try:
-            rows.update([row for row, value in enumerate(column) if value in flagged])
-        except TypeError:
-            rows.update(
-                row
-                for row, value in enumerate(column)
-                if value is not None
-                and any(key in flagged for key in ([value] if isinstance(value, str) else value))
-            )
+        held = held_in(batch.values(name), flagged)
+        if held is None or held:
+            rows.update(rows_holding(batch.column(name), flagged if held is None else held))
     return sorted(rows)

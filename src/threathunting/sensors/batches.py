@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from operator import attrgetter
 from pathlib import Path
@@ -44,6 +44,10 @@ class DictBatch:
         """See ``records.Batch``."""
         return [column_value(record.get(name)) for record in self._records]
 
+    def values(self, name: str) -> Iterable[Any]:
+        """See ``records.Batch``."""
+        return self.column(name)
+
     def record(self, row: int) -> Record:
         """See ``records.Batch``."""
         return self._records[row]
@@ -82,6 +86,10 @@ class JsonBatch:
     def column(self, name: str) -> Sequence[Any]:
         """See ``records.Batch``."""
         return list(map(attrgetter(self._index[name]), self._rows))
+
+    def values(self, name: str) -> Iterable[Any]:
+        """See ``records.Batch``."""
+        return map(attrgetter(self._index[name]), self._rows)
 
     def record(self, row: int) -> Record:
         """See ``records.Batch``."""

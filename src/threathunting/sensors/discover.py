@@ -17,7 +17,7 @@ from threathunting.sensors.pcap import looks_like_pcap
 from threathunting.sensors.zeek_json import JsonLog, flat
 from threathunting.sensors.zeek_tsv import Header, TsvLog, header_of
 
-UNIT_BYTES = 32 * 1024 * 1024
+UNIT_BYTES = 16 * 1024 * 1024
 """A plain log is cut into units of about this size. It doesn't depend on the number of workers, so that the
 results and their order don't either."""
 

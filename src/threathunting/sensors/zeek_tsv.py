@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -153,6 +153,9 @@ class _TsvBatch:
 
     def __len__(self) -> int:
         return len(self.rows)
+
+    def values(self, name: str) -> Iterable[Any]:
+        return self.column(name)
 
     def column(self, name: str) -> Sequence[Any]:
         try:
