@@ -11,11 +11,10 @@ from enum import StrEnum
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from threathunting import __version__
 from threathunting.cli import common, intel, plugins
-from threathunting.cli.common import BAD_INPUT, FAILURE, sentences
+from threathunting.cli.common import BAD_INPUT, FAILURE, errors_console, sentences
 from threathunting.hunt.conversations import MAX_CONVERSATIONS
 
 app = typer.Typer(
@@ -148,7 +147,7 @@ def hunt(
     from threathunting.cli.progress import Bar
     from threathunting.service import hunting
 
-    errors = Console(stderr=True, soft_wrap=True)
+    errors = errors_console()
     if json and out == hunting.STREAM:
         raise typer.BadParameter("--json and --out - both write to standard output; give one of them")
     request = hunting.Request(

@@ -15,7 +15,13 @@ FAILURE, BAD_INPUT = 1, 2
 
 def console() -> Console:
     """Standard output. Where it is no terminal, lines are as long as they are."""
-    return Console() if sys.stdout.isatty() else Console(width=10_000)
+    # Without emoji=False, rich would make a symbol of the ":100:" in "feed.txt:100: ...".
+    return Console(emoji=False) if sys.stdout.isatty() else Console(emoji=False, width=10_000)
+
+
+def errors_console() -> Console:
+    """Standard error, for notes and errors."""
+    return Console(stderr=True, emoji=False, soft_wrap=True)
 
 
 @contextmanager

@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
-from threathunting.cli.common import BAD_INPUT, console, sentences
+from threathunting.cli.common import BAD_INPUT, console, errors_console, sentences
 from threathunting.intel.formats import Refusal
 
 app = typer.Typer(help="Check and convert intel.", no_args_is_help=True, rich_markup_mode=None)
@@ -70,7 +69,7 @@ def check(
         where = f"{refusal.path}:{refusal.line}" if refusal.line else refusal.path
         out.print(f"{where}: {refusal.reason}", highlight=False, markup=False, soft_wrap=True)
 
-    with sentences(Console(stderr=True)):
+    with sentences(errors_console()):
         store, report = read(
             files, allow or (), warninglists or (), intel_format, all_attributes, None if json else told
         )
@@ -123,7 +122,7 @@ def convert(
     """Read intel in any format and write it in one, each item once, in canonical form."""
     from threathunting.service.intel import convert as converted
 
-    errors = Console(stderr=True)
+    errors = errors_console()
     with sentences(errors):
         report, written = converted(
             files,

@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
-from threathunting.cli.common import console
+from threathunting.cli.common import console, errors_console
 
 
 def show(
@@ -46,9 +45,7 @@ def show(
     try:
         plugins = registry(None).plugins
     except ValueError as error:
-        Console(stderr=True).print(
-            f"error: {error}", style="red", highlight=False, markup=False, soft_wrap=True
-        )
+        errors_console().print(f"error: {error}", style="red", highlight=False, markup=False, soft_wrap=True)
         raise typer.Exit(2) from None
     if json:
         typer.echo(msgspec.json.encode([described(plugin) for plugin in plugins]).decode())
