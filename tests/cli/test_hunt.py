@@ -325,3 +325,22 @@ def test_plugins_are_listed() -> None:
 def test_version_and_help() -> None:
     assert run("--version").stdout.strip()
     assert b"captures" in run("hunt", "--help").stdout
+
+
+@pytest.mark.parametrize("ts", ["1e300", "-1e300", "9" * 400, "true", "[]", '"never"', "null"])
+def test_a_time_that_cannot_be_does_not_stop_a_hunt(ts: str, intel: Path, tmp_path: Path) -> None:
+    log = tmp_path / "dns.log"
+    log.write_text(f'{{"ts":{ts},"uid":"C1","query":"evil.example"}}\n')
+    for form in ("zeek", "ecs"):
+        done = run("hunt", log, "--intel", intel, "--out", tmp_path / "out", "--format", form)
+        assert done.returncode == 0, done.stderr
+        assert len((tmp_path / "out" / "dns-investigation.log").read_bytes().splitlines()) == 1
+    assert json.loads((tmp_path / "out" / "summary.json").read_bytes())["complete"] is True
+
+
+def test_objects_nested_deeply_do_not_stop_a_hunt(intel: Path, tmp_path: Path) -> None:
+    deep = '{"a":' * 900 + "1" + "}" * 900
+    log = tmp_path / "dns.log"
+    log.write_text(f'{{"ts":1,"uid":"C1","id":{{"orig_h":"10.0.0.1","x":{deep}}},"query":"evil.example"}}\n')
+    done = run("hunt", log, "--intel", intel, "--json")
+    assert done.returncode in (0, 2), done.stderr

@@ -10,6 +10,9 @@ from threathunting.intel.store import Hit, Store
 from threathunting.plugins import Log, Registry
 from threathunting.records import Batch, Observable, Record
 
+_USUAL_END = 10_000_000_000.0
+"""Seconds since the epoch, in the year 2286: times before need no closer look."""
+
 
 class Match(NamedTuple):
     """An observable of a record that matched, with every indicator that it matched, nearest first."""
@@ -37,13 +40,12 @@ def matches_of(log: Log, record: Record, store: Store) -> list[Match]:
 
 
 def time_of(record: Record) -> float:
-    """A record's ``ts`` in seconds since the epoch; 0 where it has none, so that no expiry hides it."""
+    """A record's ``ts`` in seconds since the epoch; 0 where it has no time that can be, so that no expiry hides it."""
     ts = record.get("ts")
-    if isinstance(ts, int | float) and not isinstance(ts, bool):
-        return float(ts)
-    if isinstance(ts, str):
+    if isinstance(ts, int | float | str) and not isinstance(ts, bool):
         try:
-            return parse_time(ts)
+            # As text a number of any size is bounded to the years that can be written.
+            return ts if isinstance(ts, float) and 0 <= ts < _USUAL_END else parse_time(str(ts))
         except ValueError:
             pass
     return 0.0

@@ -22,6 +22,8 @@ class _Path(msgspec.Struct, gc=False):
 _path_decoder = msgspec.json.Decoder(_Path)
 _any_decoder = msgspec.json.Decoder()
 
+_DEEPEST = 16
+
 
 def fields_wanted(wanted: Wanted, log: str) -> tuple[str, ...]:
     """The fields of a log whose columns are wanted."""
@@ -120,10 +122,13 @@ class JsonLog:
 
 
 def flat(record: dict[str, Any], prefix: str = "") -> Record:
-    """Zeek's flat names from nested objects: ``{"id": {"orig_h": x}}`` becomes ``{"id.orig_h": x}``."""
+    """Zeek's flat names from nested objects: ``{"id": {"orig_h": x}}`` becomes ``{"id.orig_h": x}``.
+
+    Names of more than ``_DEEPEST`` parts are no log's; what is nested deeper stays as it is.
+    """
     found: Record = {}
     for name, value in record.items():
-        if isinstance(value, dict):
+        if isinstance(value, dict) and prefix.count(".") < _DEEPEST:
             found.update(flat(value, f"{prefix}{name}."))
         else:
             found[prefix + name] = value
