@@ -156,9 +156,7 @@ class Hunt:
 
         def work(number: int, unit: Unit, tick: Callable[[int], None]) -> Captured:
             spool = Spool(folder, f"capture-{number}")
-            return passes.capture(
-                unit, outcome.conversations, outcome.files, registry, spool, settings.format, tick
-            )
+            return passes.capture(unit, outcome.conversations, registry, spool, settings.format, tick)
 
         by_file = [name for name, log in registry.logs.items() if not log.uids and log.files]
         first = [

@@ -130,7 +130,7 @@ def link(unit: Unit, files: Flags, registry: Registry, tick: Tick) -> Flags:
 
 
 def capture(
-    unit: Unit, conversations: Flags, files: Flags, registry: Registry, spool: Spool, form: Format, tick: Tick
+    unit: Unit, conversations: Flags, registry: Registry, spool: Spool, form: Format, tick: Tick
 ) -> Captured:
     """Capture the unit's records of flagged conversations, and learn which files these have.
 
