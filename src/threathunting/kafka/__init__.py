@@ -1,0 +1,1 @@
+"""The only room that imports confluent_kafka: connections, topics, readers and writers of a Kafka cluster."""
