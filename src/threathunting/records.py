@@ -92,6 +92,9 @@ class Batch(Protocol):
     def raw(self, row: int) -> bytes | None:
         """The row's own JSON object, byte for byte without its line end; None where the input wasn't JSON."""
 
+    def slim(self) -> Batch:
+        """The same rows in little memory, to be held for a while: ``record`` and ``raw`` only, no columns."""
+
 
 class Unit(Protocol):
     """A part of a source that one worker reads alone. Can be pickled; can be read more than once."""

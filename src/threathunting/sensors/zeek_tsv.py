@@ -104,7 +104,7 @@ class TsvLog:
                 # The line ends stay where they are, so that lines and their bytes can be told together below.
                 text = block.decode("utf-8", "backslashreplace")
                 report.repaired_records += sum(1 for line in block.split(b"\n") if not _is_utf8(line))
-            batch = _TsvBatch(header.path or self.log, header, [])
+            rows: list[list[str]] = []
             at = offset
             raw_lines = None if len(text) == len(block) else block.split(b"\n")
             lines = text.split("\n")
@@ -113,14 +113,14 @@ class TsvLog:
                 here = at
                 at += (len(line) if raw_lines is None else len(raw_lines[number])) + 1
                 if line.startswith("#"):
-                    if len(batch):
-                        yield batch
+                    if rows:
+                        yield _TsvBatch(header.path or self.log, header, rows)
                     header = header.read(line)
-                    batch = _TsvBatch(header.path or self.log, header, [])
+                    rows = []
                 elif line.strip("\r\x00 "):
                     values = line.rstrip("\r").split(header.separator)
                     if len(values) == len(header.fields):
-                        batch.rows.append(values)
+                        rows.append(values)
                         report.records += 1
                     elif number == last:
                         report.unfinished += 1
@@ -133,8 +133,8 @@ class TsvLog:
                         report.reject(
                             Rejected(self.path, here, reason, line.encode("utf-8", "replace")[:KEPT_BYTES])
                         )
-            if len(batch):
-                yield batch
+            if rows:
+                yield _TsvBatch(header.path or self.log, header, rows)
 
 
 def _is_utf8(line: bytes) -> bool:
@@ -146,7 +146,7 @@ def _is_utf8(line: bytes) -> bool:
 
 
 class _TsvBatch:
-    def __init__(self, log: str, header: Header, rows: list[list[str]]) -> None:
+    def __init__(self, log: str, header: Header, rows: Sequence[list[str]]) -> None:
         self.log = log
         self.header = header
         self.rows = rows
@@ -177,6 +177,9 @@ class _TsvBatch:
         convert = _converter(header, at)
         return [None if text == unset else column_value(convert(text)) for text in texts]
 
+    def slim(self) -> _TsvBatch:
+        return _TsvBatch(self.log, self.header, _JoinedRows(self.rows, self.header.separator))
+
     def record(self, row: int) -> Record:
         header = self.header
         record: Record = {}
@@ -187,6 +190,20 @@ class _TsvBatch:
 
     def raw(self, row: int) -> bytes | None:
         return None
+
+
+class _JoinedRows(Sequence[list[str]]):
+    """Rows as one text each, cut into values again when asked for."""
+
+    def __init__(self, rows: Sequence[list[str]], separator: str) -> None:
+        self._separator = separator
+        self._rows = [separator.join(row) for row in rows]
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __getitem__(self, row: Any) -> Any:
+        return self._rows[row].split(self._separator)
 
 
 def _kind(header: Header, at: int) -> str:

@@ -1,0 +1,6 @@
+"""Hunting in records as they come: flags, the look-behind window, and the capture of whole conversations."""
+
+from threathunting.hunt.live.capture import Bounds, Capture, Found, Hunter, Line
+from threathunting.hunt.live.flags import FlagTable, Kind, Raised
+
+__all__ = ["Bounds", "Capture", "FlagTable", "Found", "Hunter", "Kind", "Line", "Raised"]
