@@ -1,0 +1,156 @@
+"""The keys of the configuration, their types and defaults. ``examples/threathunting.toml`` explains each."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import msgspec
+
+from threathunting.hunt.conversations import MAX_CONVERSATIONS
+from threathunting.hunt.forms import Format
+from threathunting.hunt.passes import Scope
+from threathunting.intel.store import DEFAULT_LIMIT
+from threathunting.kafka.connection import Connection
+from threathunting.service.config_values import is_a
+
+Level = Literal["low", "medium", "high", "critical"]
+Duration = Annotated[float, is_a("duration", ge=0)]
+"""Seconds."""
+Span = Annotated[float, is_a("duration", gt=0)]
+"""Seconds, more than none."""
+Size = Annotated[int, is_a("size", ge=0)]
+"""Bytes."""
+Count = Annotated[int, msgspec.Meta(ge=1)]
+TopicName = Annotated[str, is_a("topic")]
+Topic = Annotated[TopicName | None, is_a("optional")]
+FilePath = Annotated[str, is_a("path")]
+Paths = Annotated[tuple[FilePath, ...], is_a("list")]
+"""One path or a list of them."""
+Existing = Annotated[tuple[Annotated[str, is_a("there")], ...], is_a("list")]
+ExistingFiles = Annotated[tuple[Annotated[str, is_a("file")], ...], is_a("list")]
+
+
+class _Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    pass
+
+
+class Service(_Section):
+    """``[service]``. ``name`` is never empty once loaded."""
+
+    name: str = ""
+    state: FilePath = "/var/lib/threathunting"
+
+
+class Intel(_Section):
+    """``[intel]``: what is hunted for. Without ``[kafka]``, ``topic`` and ``rejected`` are None."""
+
+    topic: Topic = "intelligence"
+    rejected: Topic = "intelligence.rejected"
+    files: Existing = ()
+    default_source: str = "unknown"
+    default_expire: Annotated[Span | None, is_a("optional")] = None
+    allow: ExistingFiles = ()
+    warninglists: tuple[str, ...] = ()
+    max_indicators: Count = DEFAULT_LIMIT
+    levels: dict[str, Level] = {}
+
+
+class Hunt(_Section):
+    """``[hunt]``: where and how is hunted. ``modules`` is None for all of them."""
+
+    modules: tuple[str, ...] | None = None
+    min_level: Level = "low"
+    scope: Scope = "conversation"
+    look_behind: Duration = 60.0
+    look_behind_bytes: Size = 256_000_000
+    conversation_idle: Span = 86_400.0
+    max_conversations: Count = MAX_CONVERSATIONS
+
+
+class Follow(_Section):
+    """One ``[[follow]]``: logs that are read as they grow."""
+
+    path: Paths
+    rotated: Paths = ()
+    begin: Literal["beginning", "end"] = "beginning"
+    hunt: bool = True
+    ship: bool = True
+
+
+class Consume(_Section):
+    """``[consume]``: topics of records, read in a consumer group."""
+
+    topics: tuple[TopicName, ...]
+    group: str = "threathunting"
+    logs: dict[str, str] = {}
+    flags_topic: Topic = "conversations"
+
+
+class KafkaOutput(_Section):
+    """``[output.kafka]``: the topics for results."""
+
+    enabled: bool = True
+    sightings: Topic = "sightings"
+    investigations: Topic = "investigations"
+    sensors: Topic = "sensors"
+
+
+class FilesOutput(_Section):
+    """``[output.files]``: a folder for results."""
+
+    folder: FilePath
+
+
+class Output(_Section):
+    """``[output]``. ``kafka`` is None without ``[kafka]`` and where it isn't enabled."""
+
+    format: Format = "ecs"
+    kafka: KafkaOutput | None = None
+    files: FilesOutput | None = None
+
+
+class Commit(_Section):
+    """``[commit]``: how often results and positions are made fast together."""
+
+    interval: Annotated[float, is_a("duration", gt=0, le=30)] = 0.1
+    max_records: Count = 20_000
+
+
+class Http(_Section):
+    """``[http]``: where metrics and state are served; ``listen`` is None for nowhere."""
+
+    listen: Annotated[str | None, is_a("optional")] = "127.0.0.1:9167"
+
+    @property
+    def address(self) -> tuple[str, int] | None:
+        """Host and port of ``listen``."""
+        if self.listen is None:
+            return None
+        host, _, port = self.listen.rpartition(":")
+        return host.strip("[]"), int(port)
+
+
+class Log(_Section):
+    """``[log]``: what the service says on standard error."""
+
+    format: Literal["console", "json"] = "console"
+    level: Literal["debug", "info", "warning", "error"] = "info"
+
+
+class Config(_Section):
+    """The whole file. Durations are seconds, sizes are bytes, paths are absolute, secrets are read."""
+
+    service: Service = Service()
+    kafka: Connection | None = None
+    intel: Intel = Intel()
+    hunt: Hunt = Hunt()
+    follow: tuple[Follow, ...] = ()
+    consume: Consume | None = None
+    output: Output = Output()
+    commit: Commit = Commit()
+    http: Http = Http()
+    log: Log = Log()
+
+    def secrets(self) -> tuple[str, ...]:
+        """The texts that no log, status or error may show."""
+        return () if self.kafka is None else self.kafka.secrets()
