@@ -82,7 +82,7 @@ def test_a_table_named_first_by_its_child_has_the_childs_line() -> None:
 
 @pytest.mark.parametrize("text", ["a =", "[a\n", "a = 1\na = 2\n"])
 def test_what_is_no_toml(text: str) -> None:
-    with pytest.raises(ValueError, match="line|end of document"):
+    with pytest.raises(ValueError, match=r"line|end of document"):
         places(text)
 
 
@@ -98,10 +98,11 @@ KEYS = st.sampled_from(["a", "b-c", "1", '"d e"', "'f.g'", '"h\\"#"', "é".join(
 @st.composite
 def values(draw: st.DrawFn, depth: int = 2) -> str:
     kind = draw(st.integers(0, 3)) if depth else 0
+    after = draw(st.booleans())
     if kind == 2:
         gap = draw(st.sampled_from(["", " ", "\n", " # ], \n\n"]))
         elements = draw(st.lists(values(depth - 1), max_size=3))
-        return f"[{gap}{f'{gap},{gap}'.join(elements)}{',' if elements and draw(st.booleans()) else ''}{gap}]"
+        return f"[{gap}{f'{gap},{gap}'.join(elements)}{',' if elements and after else ''}{gap}]"
     if kind == 3:
         names = draw(st.lists(KEYS, max_size=3, unique=True))
         return "{" + " , ".join(f"{name} = {draw(values(depth - 1))}" for name in names) + "}"
@@ -111,23 +112,22 @@ def values(draw: st.DrawFn, depth: int = 2) -> str:
 @st.composite
 def documents(draw: st.DrawFn) -> tuple[str, dict[Place, int]]:
     """A text, and the lines of the keys that were laid on lines of their own."""
-    text, lines, tables = "", {}, 0
+    text, lines = "", {}
 
     def name(key: str) -> str:
         return str(next(iter(tomllib.loads(f"{key} = 1"))))
 
     place: Place = ()
-    for _ in range(draw(st.integers(0, 4))):
+    for table in range(draw(st.integers(0, 4))):
         for key in draw(st.lists(KEYS, max_size=4, unique=True)):
             text += draw(st.sampled_from(["", "\n", "# [x] = '\n", "  "]))
             lines[(*place, name(key))] = text.count("\n") + 1
             text += f"{key}{draw(st.sampled_from(['=', ' = ']))}{draw(values())}{draw(st.sampled_from(['', ' # c']))}\n"
         key = draw(KEYS)
         many = draw(st.booleans())
-        place = (f"t{tables}", name(key), 0) if many else (f"t{tables}", name(key))
+        place = (f"t{table}", name(key), 0) if many else (f"t{table}", name(key))
         lines[place] = text.count("\n") + 1
-        text += f"[[ t{tables} . {key} ]]\n" if many else f"[t{tables}.{key}] # ]\n"
-        tables += 1
+        text += f"[[ t{table} . {key} ]]\n" if many else f"[t{table}.{key}] # ]\n"
     return text, lines
 
 

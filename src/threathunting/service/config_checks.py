@@ -121,6 +121,8 @@ def _topics(config: Config, problems: Problems) -> None:
             value = getattr(value, name, None)
         if value is not None:
             named.append((place, value))
+    # What stands in the file comes last, so that it is told, and not a default that was there before it.
+    named.sort(key=lambda one: one[0] in problems.lines)
     taken: dict[str, str] = {}
     for place, name in named:
         key = ".".join(one for one in place if isinstance(one, str))

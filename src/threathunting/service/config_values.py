@@ -27,7 +27,7 @@ _BYTES = {
     "KB": 1000,
     **{f"{unit}iB": 1024**power for power, unit in enumerate("KMGT", 1)},
 }
-_QUANTITY = re.compile(r"(\d+(?:\.\d+)?) ?([A-Za-z]+)")
+_QUANTITY = re.compile(r"(\d+(?:\.\d+)?) ?([A-Za-z]+)", re.A)
 _FROM_ENVIRONMENT = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _TOPIC = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9._-]{1,249}")
 _NAMES = {bool: "true or false", int: "a whole number", float: "a number", str: "text in quotes"}
@@ -142,7 +142,7 @@ class Reader:
     def value(self, hint: Any, value: Any, place: Place) -> Any:
         """A value of a type, ``_ABSENT`` where it is wrong and was told."""
         shown, given = f"'{value}'" if isinstance(value, str) else _named(value), True
-        if re.search("password|secret", str(place[-1])):
+        if re.search("(?:password|secret)(?!_file)", str(place[-1])):
             shown = "it"
         if isinstance(value, str) and (match := _FROM_ENVIRONMENT.fullmatch(value)):
             given = False  # what comes from the environment may be a secret: shown is its name
