@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import marshal
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
@@ -127,11 +128,15 @@ class JsonBatch:
         """See ``records.Batch``."""
         if row in self._fixed:
             return self._fixed[row]
+        line = self._line(row)
         try:
-            record: Record = _any_json.decode(self._line(row))
-        except UnicodeDecodeError:
-            # Bad UTF-8 in a field that nobody looked at.
-            record = repaired(self._line(row))
+            record: Record = _any_json.decode(line)
+        except (ValueError, RecursionError):
+            # Bad UTF-8, a number out of range or too deep an object in a field that nobody looked at.
+            try:
+                record = repaired(line)
+            except ValueError:
+                record = {name: getattr(self._rows[row], field, None) for name, field in self._index.items()}
         return record
 
     def raw(self, row: int) -> bytes | None:
@@ -181,7 +186,7 @@ def json_batch(
     offset: int,
     path: Path,
     report: ReadReport,
-    lines: list[tuple[int, bytes]] | None = None,
+    lines: Iterable[tuple[int, bytes]] | None = None,
 ) -> JsonBatch:
     """Decode a block of JSON lines; what can't be decoded is counted in the report and left out.
 
@@ -214,7 +219,7 @@ def _line_by_line(
     fields: tuple[str, ...],
     decoder: Any,
     struct: Any,
-    lines: list[tuple[int, bytes]],
+    lines: Iterable[tuple[int, bytes]],
     path: Path,
     report: ReadReport,
 ) -> JsonBatch:
@@ -251,8 +256,12 @@ def repaired(line: bytes) -> Record:
     except UnicodeDecodeError:
         text = text.decode("utf-8", "replace").encode()
     try:
-        record = _any_json.decode(text)
-    except (msgspec.MsgspecError, RecursionError) as error:
+        try:
+            record = _any_json.decode(text)
+        except msgspec.ValidationError:
+            # A number out of range: it becomes infinity.
+            record = json.loads(text, parse_int=float)
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"not JSON ({error})") from None
     if not isinstance(record, dict):
         raise ValueError(f"not a JSON object but {type(record).__name__}")  # noqa: TRY004
