@@ -162,13 +162,19 @@ class Capture:
     def _raise(self, kind: Kind, key: str, reasons: tuple[Reason, ...]) -> None:
         flag = self._known(kind, key)
         if flag is not None and all(reason in flag.reasons for reason in reasons):
-            self._flags.touch(kind, key, self.time)
+            self._touch(kind, key, flag)
             return
-        raised = Raised(kind, key, self.origin, self.time, reasons)
-        self._flags.tell(raised)
-        self._found.flags.append(raised)
+        self._tell(Raised(kind, key, self.origin, self.time, reasons))
         if flag is None:
             self._work.setdefault(kind, {})[key] = None
+
+    def _touch(self, kind: Kind, key: str, flag: Flag) -> None:
+        if self._flags.touch(kind, key, self.time):
+            self._tell(Raised(kind, key, self.origin, self.time, flag.reasons))
+
+    def _tell(self, raised: Raised) -> None:
+        self._flags.tell(raised)
+        self._found.flags.append(raised)
 
     def _known(self, kind: Kind, key: str) -> Flag | None:
         flag = self._flags.of(kind).get(key)
@@ -239,8 +245,10 @@ class Capture:
         flags = [flag for uid in uids if (flag := self._known(Kind.CONVERSATION, uid)) is not None]
         if not flags:
             return
-        for uid in uids:
-            self._flags.touch(Kind.CONVERSATION, uid, self.time)
+        if not again:
+            for uid in uids:
+                if (flag := self._known(Kind.CONVERSATION, uid)) is not None:
+                    self._touch(Kind.CONVERSATION, uid, flag)
         reasons = flags[0].reasons
         if len(flags) > 1:
             reasons = tuple(dict.fromkeys(reason for flag in flags for reason in flag.reasons))

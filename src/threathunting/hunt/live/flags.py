@@ -59,11 +59,12 @@ _decoder = msgspec.json.Decoder(Raised)
 class Flag:
     """A key's reasons, who raised it, and its place in the order in which all are told (an offset)."""
 
-    __slots__ = ("at", "origins", "place", "reasons")
+    __slots__ = ("at", "origins", "place", "reasons", "told")
 
     def __init__(self, reasons: tuple[Reason, ...], at: float) -> None:
         self.reasons = reasons
         self.at = at
+        self.told = at
         self.place = NOT_YET
         self.origins: frozenset[str] = frozenset()
 
@@ -113,20 +114,23 @@ class FlagTable:
         else:
             self._merge(flag, raised.reasons)
             flag.at = max(flag.at, raised.at)
+        flag.told = max(flag.told, raised.at)
         flags[raised.key] = flag
         flag.place = min(flag.place, place)
         if raised.origin not in flag.origins:
             flag.origins |= {raised.origin}
         return flag
 
-    def touch(self, kind: Kind, key: str, at: float) -> None:
-        """A record needed this flag at ``at``: it stays longer."""
+    def touch(self, kind: Kind, key: str, at: float) -> bool:
+        """A record needed this flag at ``at``: it stays longer. Whether that is long enough to tell others again."""
         flags = self._flags[kind]
         flag = flags.get(key)
         # Not for every record: what is needed again within a hundredth of the time is young enough.
-        if flag is not None and at - flag.at > self.idle / 100:
-            flag.at = at
-            flags[key] = flags.pop(key)
+        if flag is None or at - flag.at <= self.idle / 100:
+            return False
+        flag.at = at
+        flags[key] = flags.pop(key)
+        return at - flag.told > self.idle / 4
 
     def expire(self, now: float) -> list[tuple[Kind, str]]:
         """Forget what has been idle too long at ``now`` of the streams' time, and return it."""

@@ -95,7 +95,7 @@ class Window:
                         keys.update(value)
                     else:
                         keys.add(value)
-        keys.discard(None)  # type: ignore[arg-type]
+        keys.discard(None)
         cost = size + _OVERHEAD * len(batch)
         held = Held(log, batch.slim(), source, start, at, cost, columns, keys, frozenset(lists))
         self._held.append(held)

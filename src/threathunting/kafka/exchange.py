@@ -1,0 +1,288 @@
+"""From Kafka to Kafka: records read in a consumer group, results and positions in one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, NamedTuple
+
+import msgspec
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
+
+from threathunting.kafka.connection import Connection
+from threathunting.kafka.problems import code_of, problem, sentence
+
+Partition = tuple[str, int]
+"""A topic and a partition's number."""
+
+SESSION_MS = 10_000
+"""An instance that isn't heard of for so long loses its partitions to the others."""
+
+TRANSACTION_MS = 30_000
+"""A transaction that a killed instance left open is ended by the broker after so long, or by its restart."""
+
+MAX_OUTPUT = 16_000_000
+"""Bytes of the largest message that we write; the topic's own limit is usually lower."""
+
+_NOTHING_LOST = (KafkaError._PARTITION_EOF, KafkaError._MAX_POLL_EXCEEDED)
+
+
+class Position(msgspec.Struct, frozen=True):
+    """How far a partition is done.
+
+    Before ``high`` all is done, and that is the offset that the group commits. From ``low`` on a restart reads
+    again to fill the look-behind window. Of the flags topic everything before ``upto`` was acted upon.
+    """
+
+    high: int
+    low: int
+    upto: int
+
+
+class Arrived(NamedTuple):
+    """Messages of one partition in order: their values (None: a tombstone) and offsets."""
+
+    partition: Partition
+    values: list[bytes | None]
+    offsets: list[int]
+
+
+class Handler:
+    """What an exchange tells its owner, in the owner's thread, from within ``poll``."""
+
+    def assigned(self, positions: Mapping[Partition, Position | None]) -> None:
+        """These partitions are ours from now on; None where nobody committed a position."""
+
+    def revoked(self, partitions: Iterable[Partition]) -> None:
+        """These go to another instance: the last moment to commit what was done of them."""
+
+    def lost(self, partitions: Iterable[Partition]) -> None:
+        """These went to another instance already: what isn't committed is void."""
+
+
+class Exchange:
+    """A member of a consumer group with a transactional producer of its own.
+
+    Every method that talks to Kafka raises ConnectionError with a sentence where it can't go on; then the
+    exchange is closed, and a new one begins where the last commit was.
+    """
+
+    def __init__(
+        self, connection: Connection, topics: list[str], group: str, instance: str, handler: Handler
+    ) -> None:
+        """``instance`` is a name that no other running instance of the group has."""
+        self._handler = handler
+        self._failed: BaseException | None = None
+        self._open = False
+        self._topics = topics
+        self.note: Callable[[str], None] = lambda text: None
+        """Is told what a person should know while it goes on."""
+        self._producer = Producer(
+            connection.client(
+                {
+                    "client.id": f"threathunting-{instance}",
+                    "transactional.id": f"threathunting-{group}-{instance}",
+                    "transaction.timeout.ms": TRANSACTION_MS,
+                    "enable.idempotence": True,
+                    "message.max.bytes": MAX_OUTPUT,
+                    "delivery.report.only.error": True,
+                    "linger.ms": 5,
+                    "compression.type": "lz4",
+                    "error_cb": self._error,
+                }
+                | _without(connection, "compression.type", "linger.ms")
+            )
+        )
+        self._consumer = Consumer(
+            connection.client(
+                {
+                    "client.id": f"threathunting-{instance}",
+                    "group.id": group,
+                    "group.instance.id": instance,
+                    "session.timeout.ms": SESSION_MS,
+                    "heartbeat.interval.ms": 1000,
+                    "max.poll.interval.ms": 300_000,
+                    "enable.auto.commit": False,
+                    "enable.auto.offset.store": False,
+                    "auto.offset.reset": "earliest",
+                    "isolation.level": "read_committed",
+                    "partition.assignment.strategy": "cooperative-sticky",
+                    "fetch.wait.max.ms": 50,
+                    "fetch.queue.backoff.ms": 50,
+                    "topic.metadata.refresh.interval.ms": 30_000,
+                    "error_cb": self._error,
+                }
+            )
+        )
+
+    def start(self, timeout: float = 30.0) -> None:
+        """End what an earlier self left open, and join the group."""
+        try:
+            self._producer.init_transactions(timeout)
+            self._consumer.subscribe(
+                self._topics, on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost
+            )
+        except KafkaException as error:
+            raise problem(error, "the transaction can't begin") from None
+
+    def poll(self, timeout: float, limit: int) -> list[Arrived]:
+        """What has arrived, up to ``limit`` messages; waits up to ``timeout`` seconds for the first."""
+        try:
+            first = self._consumer.poll(timeout)
+            messages = [] if first is None else [first, *self._consumer.consume(limit - 1, 0)]
+        except KafkaException as error:
+            raise problem(error, "records can't be read") from None
+        self._raise_failed()
+        return list(self._sorted(messages))
+
+    def produce(self, topic: str, value: bytes, key: str, headers: Mapping[str, str]) -> None:
+        """Write a message within the running transaction."""
+        try:
+            if not self._open:
+                self._producer.begin_transaction()
+                self._open = True
+            while True:
+                try:
+                    self._producer.produce(topic, value, key.encode("utf-8", "replace") or None, headers=dict(headers))
+                except BufferError:
+                    self._producer.poll(0.1)
+                else:
+                    return
+        except KafkaException as error:
+            raise problem(error, f"topic {topic}") from None
+
+    def commit(self, positions: Mapping[Partition, Position], timeout: float = 60.0) -> None:
+        """End the transaction: results so far and these positions become true together."""
+        offsets = [
+            TopicPartition(topic, partition, position.high, metadata=msgspec.json.encode(position).decode())
+            for (topic, partition), position in positions.items()
+        ]
+        try:
+            if not self._open:
+                self._producer.begin_transaction()
+                self._open = True
+            if offsets:
+                self._producer.send_offsets_to_transaction(
+                    offsets, self._consumer.consumer_group_metadata(), timeout
+                )
+            self._commit(timeout)
+            self._open = False
+        except KafkaException as error:
+            raise problem(error, "a transaction can't be committed") from None
+
+    def lag(self, partition: Partition, position: int) -> int | None:
+        """Messages after ``position``, as far as known without asking."""
+        try:
+            _, high = self._consumer.get_watermark_offsets(TopicPartition(*partition), cached=True)
+        except KafkaException:
+            return None
+        return max(int(high) - position, 0) if high >= 0 else None
+
+    def close(self) -> None:
+        """Leave; what isn't committed is void."""
+        try:
+            if self._open:
+                self._producer.abort_transaction(5)
+        except KafkaException:
+            pass
+        # Closing would call back into a handler that is done with.
+        self._handler = Handler()
+        self._consumer.close()
+        self._producer.purge()
+
+    def _commit(self, timeout: float) -> None:
+        while True:
+            try:
+                self._producer.commit_transaction(timeout)
+            except KafkaException as error:
+                if error.args[0].retriable():
+                    continue
+                raise
+            return
+
+    def _sorted(self, messages: Iterable[Any]) -> Iterable[Arrived]:
+        found: dict[Partition, Arrived] = {}
+        for message in messages:
+            error = message.error()
+            if error is not None:
+                self._told(error, message)
+                continue
+            partition = (message.topic(), message.partition())
+            arrived = found.get(partition)
+            if arrived is None:
+                arrived = found[partition] = Arrived(partition, [], [])
+            arrived.values.append(message.value())
+            arrived.offsets.append(message.offset())
+        return found.values()
+
+    def _told(self, error: KafkaError, message: Message) -> None:
+        if error.code() in _NOTHING_LOST:
+            return
+        if error.fatal():
+            raise problem(error, "records can't be read")
+        self.note(sentence(error, f"topic {message.topic() or ', '.join(self._topics)}"))
+
+    def _error(self, error: KafkaError) -> None:
+        if error.fatal():
+            self._failed = problem(error)
+        else:
+            self.note(sentence(error))
+
+    def _on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        def work() -> None:
+            if not partitions:
+                consumer.incremental_assign([])
+                return
+            positions = {(one.topic, one.partition): _position(one) for one in consumer.committed(partitions, 30)}
+            self._handler.assigned(positions)
+            consumer.incremental_assign(
+                [
+                    TopicPartition(topic, number, -2 if position is None else position.low)
+                    for (topic, number), position in positions.items()
+                ]
+            )
+
+        self._guarded(work)
+
+    def _on_revoke(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        def work() -> None:
+            self._handler.revoked([(one.topic, one.partition) for one in partitions])
+            consumer.incremental_unassign(partitions)
+
+        self._guarded(work)
+
+    def _on_lost(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        self._guarded(lambda: self._handler.lost([(one.topic, one.partition) for one in partitions]))
+
+    def _guarded(self, work: Callable[[], Any]) -> None:
+        """Keep what goes wrong in a callback for ``poll``: it must not be raised through librdkafka."""
+        try:
+            work()
+        except KafkaException as error:
+            self._failed = problem(error, "partitions can't change hands")
+        except Exception as error:
+            self._failed = error
+
+    def _raise_failed(self) -> None:
+        if self._failed is not None:
+            failed, self._failed = self._failed, None
+            raise failed
+
+
+def _position(committed: TopicPartition) -> Position | None:
+    if committed.error is not None:
+        raise problem(committed.error, f"the position in {committed.topic} can't be read")
+    if committed.offset < 0:
+        return None
+    try:
+        return msgspec.json.decode((committed.metadata or "").encode(), type=Position)
+    except msgspec.MsgspecError:
+        # Set by hand (kafka-consumer-groups --reset-offsets): begin there, with nothing in the window.
+        return Position(committed.offset, committed.offset, -1)
+
+
+def _without(connection: Connection, *names: str) -> dict[str, Any]:
+    """The user's own choice of these settings, which stands over ours."""
+    return {name: connection.settings[name] for name in names if name in connection.settings}
+
+
+__all__ = ["Arrived", "Exchange", "Handler", "Partition", "Position", "code_of"]

@@ -1,0 +1,47 @@
+"""What librdkafka and the broker say, as one sentence for a person."""
+
+from __future__ import annotations
+
+from confluent_kafka import KafkaError, KafkaException
+
+_HINTS = {
+    KafkaError._ALL_BROKERS_DOWN: "no broker can be reached",
+    KafkaError._TRANSPORT: "the connection to a broker failed",
+    KafkaError._TIMED_OUT: "no broker answered in time",
+    KafkaError._AUTHENTICATION: "the broker refused who we say we are; look at sasl, username and password",
+    KafkaError.SASL_AUTHENTICATION_FAILED: "the broker refused who we say we are; look at username and password",
+    KafkaError._SSL: "TLS with the broker failed; look at tls, ca, certificate and key",
+    KafkaError.TOPIC_AUTHORIZATION_FAILED: "we may not use this topic; its ACLs don't allow it",
+    KafkaError.GROUP_AUTHORIZATION_FAILED: "we may not use this consumer group; its ACLs don't allow it",
+    KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED: "we may not write in transactions; the ACLs don't allow it",
+    KafkaError.UNKNOWN_TOPIC_OR_PART: "the topic does not exist; create it, or let 'threathunting intel push --create-topics' do it",
+    KafkaError._UNKNOWN_TOPIC: "the topic does not exist; create it, or let 'threathunting intel push --create-topics' do it",
+    KafkaError._UNKNOWN_PARTITION: "the topic has no such partition",
+    KafkaError.FENCED_INSTANCE_ID: "another instance runs under the same name; give each its own service.name",
+    KafkaError._FENCED: "another instance runs under the same name; give each its own service.name",
+    KafkaError.INVALID_PRODUCER_EPOCH: "another instance runs under the same name; give each its own service.name",
+    KafkaError.MSG_SIZE_TOO_LARGE: "a message is larger than the topic's max.message.bytes",
+    KafkaError.INVALID_RECORD: "the topic refuses messages without key, as it is compacted",
+    KafkaError.KAFKA_STORAGE_ERROR: "the broker can't write to its disk",
+    KafkaError.NOT_ENOUGH_REPLICAS: "too few replicas are in sync",
+}
+
+
+def sentence(error: KafkaError | KafkaException, about: str = "") -> str:
+    """``Kafka: <about>: <what is wrong> (<Kafka's own name of it>)``."""
+    found = error.args[0] if isinstance(error, KafkaException) and error.args else error
+    if not isinstance(found, KafkaError):
+        return f"Kafka: {about + ': ' if about else ''}{found}"
+    told = _HINTS.get(found.code()) or found.str()
+    return f"Kafka: {about + ': ' if about else ''}{told} ({found.name()})"
+
+
+def problem(error: KafkaError | KafkaException, about: str = "") -> ConnectionError:
+    """The same as an exception that the rest of the program knows."""
+    return ConnectionError(sentence(error, about))
+
+
+def code_of(error: KafkaError | KafkaException) -> int:
+    """Kafka's number of an error."""
+    found = error.args[0] if isinstance(error, KafkaException) and error.args else error
+    return int(found.code()) if isinstance(found, KafkaError) else KafkaError.UNKNOWN

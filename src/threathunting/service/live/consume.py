@@ -1,0 +1,289 @@
+"""Records from Kafka topics, results to Kafka: exactly once."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from threathunting.hunt.live import Capture, FlagTable, Found, Kind, Raised
+from threathunting.kafka.exchange import Arrived, Exchange, Handler, Partition, Position
+from threathunting.kafka.flags import FlagsTopic
+from threathunting.kafka.limits import message_limits
+from threathunting.sensors.messages import decode
+from threathunting.service.live.running import Pipeline, Running
+
+POLL_MESSAGES = 10_000
+IDLE_COMMIT = 1.0
+"""Seconds after which positions are committed although nothing was found."""
+BEHIND = 5
+"""While there is a backlog, transactions are so many times as long: fewer of them, more records."""
+
+_SOURCE = ""
+
+
+@dataclass
+class Stream:
+    """A partition that is ours."""
+
+    capture: Capture
+    partition: Partition
+    next: int | None
+    """The next offset; None until a first message shows where the partition begins."""
+    high: int
+    """Below it, messages only fill the window: they were dealt with before a restart."""
+    committed: Position | None
+    rebuilt: bool = False
+    """Whether the window is as it was, and the flags told since have been acted upon."""
+    records: int = 0
+
+    def position(self) -> Position | None:
+        """What is to be committed; None while there is nothing new to say."""
+        if self.next is None or not self.rebuilt:
+            return None
+        low = self.capture.low(_SOURCE)
+        found = Position(self.next, self.next if low is None else low, self.capture.upto)
+        return None if found == self.committed else found
+
+
+@dataclass
+class _Pending:
+    """What the running transaction holds."""
+
+    found: Found = field(default_factory=Found)
+    messages: int = 0
+    records: int = 0
+    since: float = 0.0
+
+
+class ConsumePipeline(Pipeline, Handler):
+    """A member of the consumer group: its partitions' streams, and the transactions of their results.
+
+    A conversation whose records lie in several partitions is captured whole, as every flag is also written to
+    the flags topic, in the same transaction as the results, and read from there by all instances: each looks
+    for the conversation in the windows of its partitions, and captures what still comes.
+    """
+
+    def __init__(self, running: Running) -> None:
+        super().__init__("consume", running)
+        assert running.config.consume is not None and running.config.kafka is not None
+        self._settings = running.config.consume
+        self._connection = running.config.kafka
+        self.streams: dict[Partition, Stream] = {}
+        self.table = FlagTable()
+        self.assigned_once = False
+
+    def session(self) -> None:
+        """See ``Pipeline``."""
+        running, settings = self.running, self._settings
+        hunt = running.config.hunt
+        assert settings.flags_topic is not None
+        self.streams = {}
+        self.table = FlagTable(hunt.max_conversations, hunt.conversation_idle)
+        self._pending = _Pending()
+        self._last_commit = time.monotonic()
+        self._behind = False
+        self.state = "joining the group"
+        self._flags = FlagsTopic(self._connection, settings.flags_topic, hunt.max_conversations)
+        try:
+            self._flags.start()
+            self._hear(self._flags.catch_up())
+            self._exchange = Exchange(
+                self._connection, list(settings.topics), settings.group, running.config.service.name, self
+            )
+        except BaseException:
+            self._flags.close()
+            raise
+        try:
+            self._exchange.note = lambda text: running.problems.tell(self.name, text)
+            self._exchange.start()
+            self.state = "running"
+            while not running.stopping.is_set():
+                self._step()
+            self._commit()
+        finally:
+            self._exchange.close()
+            self._flags.close()
+            self.streams = {}
+
+    def _step(self) -> None:
+        self.beat = time.monotonic()
+        self._hear(self._flags.poll())
+        interval = self.running.config.commit.interval
+        arrived = self._exchange.poll(min(interval, 0.05) if self._pending.messages else 0.05, POLL_MESSAGES)
+        for messages in arrived:
+            self._take(messages)
+        self._behind = sum(len(messages.values) for messages in arrived) >= POLL_MESSAGES
+        elapsed = time.monotonic() - self._last_commit
+        if self._pending.messages:
+            due = elapsed >= interval * (BEHIND if self._behind else 1)
+            if due or self._pending.messages >= self.running.config.commit.max_records:
+                self._commit()
+        elif elapsed >= IDLE_COMMIT:
+            self._commit()
+
+    # Records
+
+    def _take(self, arrived: Arrived) -> None:
+        stream = self.streams.get(arrived.partition)
+        if stream is None:
+            # Fetched before the partition went to another instance.
+            return
+        offsets = arrived.offsets
+        old = next((n for n, offset in enumerate(offsets) if offset >= stream.high), len(offsets))
+        if old:
+            self._hunt(stream, arrived.values[:old], offsets[:old], again=True)
+        if not stream.rebuilt and offsets[-1] + 1 >= stream.high:
+            self._catch_up(stream)
+        if old < len(offsets):
+            self._hunt(stream, arrived.values[old:], offsets[old:], again=False)
+
+    def _catch_up(self, stream: Stream) -> None:
+        """The window is as it was; now for the flags that were told since."""
+        stream.rebuilt = True
+        self._keep(stream.capture.catch_up(self._flags.place))
+
+    def _hunt(self, stream: Stream, values: list[bytes | None], offsets: list[int], again: bool) -> None:
+        topic, number = stream.partition
+        running = self.running
+        decoded = decode(values, running.hunter.wanted(), self._settings.logs.get(topic))
+        size = sum(len(value) for value in values if value is not None)
+        rows = sum(len(rows.messages) for rows in decoded.rows) or 1
+        for batch, messages in decoded.rows:
+            start = offsets[messages[0]]
+            found = stream.capture.take(batch, _SOURCE, start, size * len(messages) // rows, again)
+            self._keep(found)
+        if again:
+            return
+        stream.next = offsets[-1] + 1
+        if decoded.refused:
+            source = f"{topic}/{number}"
+            running.metrics.bad_records.labels(source=topic).inc(len(decoded.refused))
+            running.aside.keep(
+                (source, offsets[place], reason, values[place] or b"") for place, reason in decoded.refused
+            )
+            place, reason = decoded.refused[0]
+            running.problems.tell(source, f"{len(decoded.refused)} messages hold no record, the first: {reason}")
+        stream.records += len(values)
+        running.metrics.records.labels(source=topic).inc(len(values))
+        running.metrics.bytes.labels(source=topic).inc(size)
+
+    # Flags of others
+
+    def _hear(self, told: Iterable[tuple[int, bytes | None]]) -> None:
+        for place, value in told:
+            if value is None:
+                continue
+            try:
+                raised = Raised.decode(value)
+            except ValueError as error:
+                self.running.problems.tell(f"{self._settings.flags_topic}/0", f"offset {place}: {error}")
+                continue
+            flag = self.table.of(raised.kind).get(raised.key)
+            news = [
+                stream
+                for stream in self.streams.values()
+                if stream.rebuilt
+                and stream.capture.origin != raised.origin
+                and not (flag is not None and flag.known(stream.capture.origin, stream.capture.upto))
+            ]
+            self.table.tell(raised, place)
+            for stream in news:
+                self._keep(stream.capture.told(place + 1, [(raised.kind, raised.key)]))
+            for stream in self.streams.values():
+                if stream.rebuilt:
+                    stream.capture.upto = place + 1
+
+    # Results
+
+    def _keep(self, found: Found) -> None:
+        if not found.lines and not found.flags:
+            return
+        pending = self._pending
+        topic = self._settings.flags_topic
+        assert topic is not None
+        outputs = self.running.outputs
+        if not outputs.limits_known:
+            outputs.know_limits(message_limits(self._connection, outputs.topics))
+        for out in outputs.messages(found.lines):
+            self._exchange.produce(*out)
+            pending.messages += 1
+        for flag in found.flags:
+            self._exchange.produce(topic, flag.encode(), flag.key, {})
+            pending.messages += 1
+        pending.messages += 0 if outputs.topics else len(found.lines)
+        pending.found.add(found)
+
+    def _commit(self) -> None:
+        pending, self._pending = self._pending, _Pending()
+        outputs = self.running.outputs
+        outputs.append(pending.found.lines)
+        outputs.sync()
+        positions = {
+            partition: position
+            for partition, stream in self.streams.items()
+            if (position := stream.position()) is not None
+        }
+        began = time.monotonic()
+        if positions or pending.messages:
+            self._exchange.commit(positions)
+            metrics = self.running.metrics
+            metrics.commits.labels(source=self.name).inc()
+            metrics.commit_seconds.labels(source=self.name).observe(time.monotonic() - began)
+            metrics.last_commit.labels(source=self.name).set_to_current_time()
+        for partition, position in positions.items():
+            self.streams[partition].committed = position
+        self.running.count(pending.found)
+        self._last_commit = time.monotonic()
+        if self.streams:
+            self.table.expire(min(stream.capture.time for stream in self.streams.values()))
+
+    # The group
+
+    def assigned(self, positions: Mapping[Partition, Position | None]) -> None:
+        """See ``Handler``."""
+        # What others committed for these partitions rests on flags that we may not have read yet.
+        self._hear(self._flags.catch_up())
+        place = self._flags.place
+        share = 1 / max(len(self.streams) + len(positions), 1)
+        for partition, position in positions.items():
+            topic, number = partition
+            upto = place if position is None or not 0 <= position.upto <= place else position.upto
+            capture = Capture(
+                f"{topic}/{number}", self.table, self.running.hunter, self.running.bounds(share), upto
+            )
+            if position is None:
+                stream = Stream(capture, partition, None, 0, None)
+            else:
+                stream = Stream(capture, partition, position.high, position.high, position)
+            self.streams[partition] = stream
+            if position is None or position.low >= position.high:
+                self._catch_up(stream)
+        self._share()
+        self.assigned_once = True
+        self.running.log.info(
+            "partitions assigned", where=self.name, partitions=[f"{topic}/{number}" for topic, number in positions]
+        )
+
+    def revoked(self, partitions: Iterable[Partition]) -> None:
+        """See ``Handler``."""
+        self._commit()
+        for partition in partitions:
+            self.streams.pop(partition, None)
+        self._share()
+        self.running.log.info(
+            "partitions revoked", where=self.name, partitions=[f"{topic}/{number}" for topic, number in partitions]
+        )
+
+    def lost(self, partitions: Iterable[Partition]) -> None:
+        """See ``Handler``."""
+        names = ", ".join(f"{topic}/{number}" for topic, number in partitions)
+        raise ConnectionError(f"Kafka: {names} went to another instance; beginning again from the last commit")
+
+    def _share(self) -> None:
+        room = self.running.config.hunt.look_behind_bytes // max(len(self.streams), 1)
+        for stream in self.streams.values():
+            stream.capture.window.max_bytes = room
+
+
+__all__ = ["ConsumePipeline", "Kind", "Stream"]

@@ -1,0 +1,185 @@
+"""What the parts of a running service share, and how each of its threads lives."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import msgspec
+
+from threathunting.hunt.live import Bounds, Found, Hunter
+from threathunting.hunt.passes import SIGHTINGS
+from threathunting.service.config_schema import Config
+from threathunting.service.live.outputs import Outputs
+from threathunting.service.metrics import Metrics
+
+KEPT_PROBLEMS = 20
+ASIDE_BYTES = 10_000_000
+ASIDE_VALUE = 4096
+
+_FIRST_WAIT, _LONGEST_WAIT = 0.5, 10.0
+
+
+class Log(Protocol):
+    """What is said to people: structlog's logger, as far as we use it."""
+
+    def info(self, event: str, **fields: Any) -> Any:
+        """What happens in good order."""
+
+    def warning(self, event: str, **fields: Any) -> Any:
+        """What is wrong, and is being dealt with."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Something that went wrong: when (seconds since the epoch), where, and a sentence."""
+
+    at: float
+    where: str
+    text: str
+
+
+class Problems:
+    """What went wrong lately: said in the log, and kept for ``status``."""
+
+    def __init__(self, log: Log, metrics: Metrics) -> None:
+        self._log = log
+        self._metrics = metrics
+        self._one = threading.Lock()
+        self._kept: deque[Problem] = deque(maxlen=KEPT_PROBLEMS)
+
+    def tell(self, where: str, text: str) -> None:
+        """Something is wrong, and is being dealt with. The same again only moves its time."""
+        self._log.warning(text, where=where)
+        with self._one:
+            if text.startswith("Kafka:"):
+                self._metrics.kafka_errors.inc()
+            for problem in self._kept:
+                if (problem.where, problem.text) == (where, text):
+                    self._kept.remove(problem)
+                    break
+            self._kept.append(Problem(time.time(), where, text))
+
+    def list(self) -> list[Problem]:
+        """The last ones, the newest last."""
+        with self._one:
+            return list(self._kept)
+
+
+class Aside:
+    """Keeps input that could not be used in ``rejected-records.jsonl``, the last 10 to 20 MB of it."""
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / "rejected-records.jsonl"
+        self._one = threading.Lock()
+
+    def keep(self, rejected: Iterable[tuple[str, int, str, bytes]]) -> None:
+        """(where it came from, offset, reason, bytes) of each. A disk that is full costs these copies, no more."""
+        lines = [
+            msgspec.json.encode(
+                {
+                    "source": source,
+                    "offset": offset,
+                    "reason": reason,
+                    "raw": raw[:ASIDE_VALUE].decode("utf-8", "backslashreplace"),
+                }
+            )
+            + b"\n"
+            for source, offset, reason, raw in rejected
+        ]
+        with self._one:
+            try:
+                if self._path.exists() and self._path.stat().st_size > ASIDE_BYTES:
+                    self._path.replace(self._path.with_suffix(".1.jsonl"))
+                with self._path.open("ab") as file:
+                    file.write(b"".join(lines))
+            except OSError:
+                pass
+
+
+@dataclass
+class Running:
+    """The shared parts. ``config`` and ``outputs`` are replaced when the configuration changes."""
+
+    config: Config
+    hunter: Hunter
+    outputs: Outputs
+    metrics: Metrics
+    problems: Problems
+    aside: Aside
+    log: Log
+    ready: threading.Event = field(default_factory=threading.Event)
+    """All intel is armed."""
+    stopping: threading.Event = field(default_factory=threading.Event)
+
+    def bounds(self, share: float = 1.0) -> Bounds:
+        """The bounds of one stream that has a share of the window's room."""
+        hunt = self.config.hunt
+        return Bounds(
+            seconds=hunt.look_behind,
+            bytes=int(hunt.look_behind_bytes * share),
+            scope=hunt.scope,
+            format=self.config.output.format,
+        )
+
+    def count(self, found: Found) -> None:
+        """Count what has been made fast."""
+        metrics = self.metrics
+        for line in found.lines:
+            if line.log == SIGHTINGS:
+                metrics.sightings.labels(level=line.level).inc()
+            else:
+                metrics.investigations.labels(log=line.log).inc()
+        metrics.conversations.inc(sum(1 for flag in found.flags if flag.kind == "conversation"))
+
+
+class Pipeline(threading.Thread):
+    """A thread of the service that works in sessions.
+
+    Whatever goes wrong with the world outside (OSError) ends the session; the next one begins at the last
+    position that was made fast. So there is one way back, and it is the one after a crash.
+    """
+
+    def __init__(self, name: str, running: Running) -> None:
+        super().__init__(name=name, daemon=True)
+        self.running = running
+        self.state = "waiting for the intel"
+        self.beat = time.monotonic()
+        """When it last showed that it is alive."""
+        self.failed: BaseException | None = None
+        """Why it ended, where it should not have."""
+
+    def session(self) -> None:
+        """Work until ``stopping``; raises OSError where it can't go on."""
+        raise NotImplementedError
+
+    def run(self) -> None:
+        """See ``threading.Thread``."""
+        running = self.running
+        wait = _FIRST_WAIT
+        try:
+            while not running.stopping.is_set():
+                self.beat = time.monotonic()
+                if not running.ready.wait(0.2):
+                    continue
+                began = time.monotonic()
+                try:
+                    self.session()
+                except OSError as error:
+                    self.state = f"trying again: {error}"
+                    running.problems.tell(self.name, str(error))
+                    if time.monotonic() - began > 60:
+                        wait = _FIRST_WAIT
+                    running.stopping.wait(wait)
+                    wait = min(wait * 2, _LONGEST_WAIT)
+            self.state = "stopped"
+        except BaseException as error:
+            self.failed = error
+            self.state = f"failed: {type(error).__name__}: {error}"
+            running.problems.tell(self.name, f"an error of ours: {type(error).__name__}: {error}")
+            running.log.warning("traceback", where=self.name, exc_info=error)
