@@ -8,15 +8,16 @@ export PIP_NO_PYTHON_VERSION_WARNING := 1
 export RUFF_CACHE_DIR := $(CURDIR)/.cache/ruff
 export MYPY_CACHE_DIR := $(CURDIR)/.cache/mypy
 
-.PHONY: help demo install test lint format bench system clean
+.PHONY: help demo install test lint format bench system kafka clean
 
 help:
 	@echo "make demo     hunt through the example, and show what comes of it"
-	@echo "make test     run every test (CI=true: install Suricata and Java first, skip nothing)"
+	@echo "make test     run every test (CI=true: install what is missing first, skip nothing)"
 	@echo "make install  the command, in $(BIN)/threathunting"
 	@echo "make lint     ruff, mypy --strict, import-linter"
 	@echo "make bench    the benchmark of docs/performance.md (some minutes, 2 GB of disk in .cache)"
-	@echo "make system   install Suricata and a Java runtime with apt (Debian, Ubuntu)"
+	@echo "make kafka    fetch Apache Kafka with Maven into .cache, for the tests that need a broker"
+	@echo "make system   install Suricata, a Java runtime and Maven with apt (Debian, Ubuntu)"
 
 demo: $(VENV)/.installed
 	@sh examples/demo.sh $(BIN)/threathunting
@@ -25,7 +26,8 @@ install: $(VENV)/.installed
 	@echo "The command is $(BIN)/threathunting"
 
 test: $(VENV)/.developed
-	@if [ "$$CI" = true ]; then $(MAKE) --no-print-directory system; fi
+	@if [ "$$CI" = true ]; then $(MAKE) --no-print-directory system kafka; \
+	elif command -v java >/dev/null && command -v mvn >/dev/null; then $(MAKE) --no-print-directory kafka || true; fi
 	@$(BIN)/python tools/missing.py
 	@$(BIN)/python -m pytest -n auto -o cache_dir=.cache/pytest
 
@@ -44,6 +46,9 @@ bench: $(VENV)/.developed
 
 system:
 	@bash tools/system.sh
+
+kafka: $(VENV)/.developed
+	@$(BIN)/python tools/kafka/broker.py fetch
 
 clean:
 	rm -rf $(VENV) .cache demo-out

@@ -7,6 +7,10 @@ import shutil
 import sys
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from tests import kafka_jars
+
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
 
@@ -16,6 +20,8 @@ def main() -> int:
     missing = []
     if shutil.which("suricata") is None and not os.environ.get("THREATHUNTING_SURICATA"):
         missing.append("no Suricata: tests of captures are skipped; 'make system' installs it")
+    if (problem := kafka_jars.problem()) is not None:
+        missing.append(f"{problem}: tests with a Kafka broker are skipped")
     if not SHARED.is_dir():
         missing.append("no test data beside the checkout: fidelity and ECS tests are skipped")
     for line in missing:

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Installs what the project needs from the system: Suricata (reads captures where there is no Zeek) and a
-# Java runtime >= 17 (runs the Kafka broker of the integration tests). For Debian 12, 13 and Ubuntu, as root
-# or with sudo. Run it as often as you like: what is there already is left alone.
+# Installs what the project needs from the system: Suricata (reads captures where there is no Zeek), a Java
+# runtime >= 17 (runs the Kafka broker of the integration tests) and Maven (fetches that broker). For Debian 12,
+# 13 and Ubuntu, as root or with sudo. Run it as often as you like: what is there already is left alone.
 #
 # Exit status: 0 all is there, 1 something could not be installed (one sentence on stderr says what).
 # shellcheck disable=SC2016 # apt-get's own $(NAME) in --format
@@ -141,23 +141,33 @@ install_java() {
   fail "apt knows no headless Java runtime >= $MIN_JAVA on $PRETTY_NAME"
 }
 
+install_maven() {
+  update_lists
+  [ -n "$(candidate maven)" ] || fail "apt knows no package maven on $PRETTY_NAME (on Ubuntu, enable universe)"
+  install_packages maven
+}
+
 have_suricata() { [ "$(suricata_major)" -ge "$MIN_SURICATA" ]; }
 have_java() { [ "$(java_major)" -ge "$MIN_JAVA" ]; }
+have_maven() { command -v mvn >/dev/null; }
 
-if ! have_suricata || ! have_java; then
+if ! have_suricata || ! have_java || ! have_maven; then
   [ -r /etc/os-release ] || fail "no /etc/os-release: this is for Debian and Ubuntu only"
   # shellcheck source=/dev/null
   . /etc/os-release
   case "$ID" in
     debian | ubuntu) ;;
-    *) fail "made for Debian and Ubuntu; on ${PRETTY_NAME:-$ID}, install Suricata >= $MIN_SURICATA and Java >= $MIN_JAVA by hand" ;;
+    *) fail "made for Debian and Ubuntu; on ${PRETTY_NAME:-$ID}, install Suricata >= $MIN_SURICATA, Java >= $MIN_JAVA and Maven by hand" ;;
   esac
   [ "$(id -u)" -eq 0 ] || command -v sudo >/dev/null || fail "needs root: run it as root, or install sudo"
   have_suricata || install_suricata
   have_java || install_java
+  have_maven || install_maven
 fi
 
 have_suricata || fail "installed, but 'suricata -V' does not tell a version >= $MIN_SURICATA; is another one first on PATH?"
 have_java || fail "installed, but 'java -version' does not tell a version >= $MIN_JAVA; is another one first on PATH?"
+have_maven || fail "installed, but there is no 'mvn' on PATH"
 say "Suricata $(suricata -V 2>/dev/null | sed -nE 's/.*version ([0-9.]+).*/\1/p') ($(command -v suricata))"
 say "Java $(java -version 2>&1 | sed -nE 's/.*version "([^"]+)".*/\1/p' | head -n 1) ($(command -v java))"
+say "Maven $(mvn -version 2>/dev/null | sed -nE 's/.*Apache Maven ([0-9.]+).*/\1/p') ($(command -v mvn))"
