@@ -58,7 +58,8 @@ class Limiter:
 
     def overdue(self, *, all: bool = False) -> list[tuple[str, Event]]:
         """The last event of each kind that was held back, with ``repeated``, where its window is over. Once each."""
-        now, found = self._clock(), []
+        now = self._clock()
+        found: list[tuple[str, Event]] = []
         with self._lock:
             for kind in self._kinds.values():
                 if kind.last is not None and (all or now - kind.began >= WINDOW_SECONDS):

@@ -41,14 +41,10 @@ class Redactor:
 
         Any other object stays as it is, unless its ``repr`` or ``str`` shows a secret: then it becomes that text.
         """
-        if not self._texts or value is None or isinstance(value, bool):
-            return value
+        if not self._texts or value is None or isinstance(value, bool | int | float):
+            return value  # a count with the digits of a password is none
         if isinstance(value, str):
             return self.text(value)
-        if isinstance(
-            value, int | float
-        ):  # a password may be one; a count with the same digits in it is none
-            return HIDDEN if str(value) in self._texts else value
         if isinstance(value, Mapping) and depth:
             return {self.value(key, depth - 1): self.value(one, depth - 1) for key, one in value.items()}
         if isinstance(value, list | tuple | set | frozenset) and depth:
