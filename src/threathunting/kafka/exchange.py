@@ -142,7 +142,9 @@ class Exchange:
                 self._open = True
             while True:
                 try:
-                    self._producer.produce(topic, value, key.encode("utf-8", "replace") or None, headers=dict(headers))
+                    self._producer.produce(
+                        topic, value, key.encode("utf-8", "replace") or None, headers=dict(headers)
+                    )
                 except BufferError:
                     self._producer.poll(0.1)
                 else:
@@ -232,7 +234,9 @@ class Exchange:
             if not partitions:
                 consumer.incremental_assign([])
                 return
-            positions = {(one.topic, one.partition): _position(one) for one in consumer.committed(partitions, 30)}
+            positions = {
+                (one.topic, one.partition): _position(one) for one in consumer.committed(partitions, 30)
+            }
             self._handler.assigned(positions)
             consumer.incremental_assign(
                 [

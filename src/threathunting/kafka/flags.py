@@ -73,7 +73,9 @@ class FlagsTopic:
         until = time.monotonic() + timeout
         while self.place < high and self._end < high:
             if time.monotonic() > until:
-                raise ConnectionError(f"Kafka: topic {self._topic} could not be read to its end in {timeout:.0f} s")
+                raise ConnectionError(
+                    f"Kafka: topic {self._topic} could not be read to its end in {timeout:.0f} s"
+                )
             found += self._read(0.1)
         self.place = max(self.place, high)
         return found
@@ -99,6 +101,9 @@ class FlagsTopic:
                 self.place = message.offset() + 1
             elif met.code() == KafkaError._PARTITION_EOF:
                 self._end = message.offset()
-            elif met.fatal() or met.code() in (KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_PARTITION):
+            elif met.fatal() or met.code() in (
+                KafkaError.UNKNOWN_TOPIC_OR_PART,
+                KafkaError._UNKNOWN_PARTITION,
+            ):
                 raise problem(met, f"topic {self._topic}")
         return found

@@ -7,7 +7,7 @@ from concurrent.futures import Future
 from typing import Any
 
 from confluent_kafka import KafkaException
-from confluent_kafka.admin import AdminClient, ConfigResource, ResourceType
+from confluent_kafka.admin import AdminClient, ConfigResource
 
 from threathunting.kafka.connection import Connection
 
@@ -15,7 +15,7 @@ from threathunting.kafka.connection import Connection
 def message_limits(connection: Connection, topics: Iterable[str], timeout: float = 10.0) -> dict[str, int]:
     """``max.message.bytes`` of topics, in bytes; those are left out whose settings we can't or mayn't see."""
     client = AdminClient(connection.client())
-    resources = [ConfigResource(ResourceType.TOPIC, topic) for topic in topics]
+    resources = [ConfigResource(ConfigResource.Type.TOPIC, topic) for topic in topics]
     if not resources:
         return {}
     found: dict[str, int] = {}

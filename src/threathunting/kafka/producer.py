@@ -18,7 +18,9 @@ class Writer:
     passed is known to have arrived.
     """
 
-    def __init__(self, connection: Connection, instance: str, note: Callable[[str], None] = lambda text: None) -> None:
+    def __init__(
+        self, connection: Connection, instance: str, note: Callable[[str], None] = lambda text: None
+    ) -> None:
         """``note`` is told what a person should know while it goes on."""
         self._note = note
         self._failed: KafkaError | None = None
@@ -53,7 +55,9 @@ class Writer:
         try:
             while True:
                 try:
-                    self._producer.produce(topic, value, key.encode("utf-8", "replace") or None, headers=dict(headers))
+                    self._producer.produce(
+                        topic, value, key.encode("utf-8", "replace") or None, headers=dict(headers)
+                    )
                 except BufferError:
                     self._producer.poll(0.1)
                     self._raise_failed()

@@ -64,7 +64,9 @@ def captured(found: Found) -> list[tuple[str, Any]]:
     ]
 
 
-def http(n: int, uid: str, host: str = "good.example", ts: float = 100.0, **more: Any) -> tuple[str, dict[str, Any]]:
+def http(
+    n: int, uid: str, host: str = "good.example", ts: float = 100.0, **more: Any
+) -> tuple[str, dict[str, Any]]:
     return "http", {"n": n, "ts": ts, "uid": uid, **ENDS, "host": host, "uri": "/", **more}
 
 
@@ -79,7 +81,13 @@ def ssl(n: int, uid: str, fingerprint: str = FINGERPRINT, ts: float = 100.0) -> 
 def x509(
     n: int, fingerprint: str = FINGERPRINT, name: str = "good.example", ts: float = 100.0
 ) -> tuple[str, dict[str, Any]]:
-    return "x509", {"n": n, "ts": ts, "fingerprint": fingerprint, "san.dns": [name], "certificate.serial": "1"}
+    return "x509", {
+        "n": n,
+        "ts": ts,
+        "fingerprint": fingerprint,
+        "san.dns": [name],
+        "certificate.serial": "1",
+    }
 
 
 def stream(store: Store, **bounds: Any) -> tuple[Capture, Hunter]:
@@ -103,13 +111,17 @@ def test_every_captured_record_has_the_indicator_its_source_and_its_level() -> N
     for line in found.lines:
         record = json.loads(line.data)
         assert (line.level, record["level"]) == ("critical", "critical")
-        assert record["intel"][0] | {"where": ""} == {
-            "indicator": "evil.example",
-            "indicator_type": "Intel::DOMAIN",
-            "where": "",
-            "source": "SOAR",
-            "level": "critical",
-        } or line.log == "intel"
+        assert (
+            record["intel"][0] | {"where": ""}
+            == {
+                "indicator": "evil.example",
+                "indicator_type": "Intel::DOMAIN",
+                "where": "",
+                "source": "SOAR",
+                "level": "critical",
+            }
+            or line.log == "intel"
+        )
         assert line.key == "C1"
 
 
@@ -131,7 +143,10 @@ def test_a_record_with_a_time_far_ahead_does_not_empty_the_window() -> None:
     capture, hunting = stream(armed(EVIL), seconds=10.0)
     take(capture, [http(1, "C1", ts=100.0)], hunting)
     take(capture, [http(2, "C9", ts=9e9)], hunting)
-    assert captured(take(capture, [http(3, "C1", "evil.example", ts=101.0)], hunting)) == [("http", 1), ("http", 3)]
+    assert captured(take(capture, [http(3, "C1", "evil.example", ts=101.0)], hunting)) == [
+        ("http", 1),
+        ("http", 3),
+    ]
 
 
 def test_the_certificate_of_a_captured_conversation_is_captured_once() -> None:
@@ -144,7 +159,9 @@ def test_the_certificate_of_a_captured_conversation_is_captured_once() -> None:
 def test_a_sighted_certificate_flags_the_conversations_that_name_it_before_and_after() -> None:
     capture, hunting = stream(armed(EVIL))
     rows = [ssl(1, "C1"), conn(2, "C1"), x509(3, name="evil.example"), ssl(4, "C2"), ssl(5, "C3", "cd" * 32)]
-    assert Counter(captured(take(capture, rows, hunting))) == Counter([("ssl", 1), ("conn", 2), ("x509", 3), ("ssl", 4)])
+    assert Counter(captured(take(capture, rows, hunting))) == Counter(
+        [("ssl", 1), ("conn", 2), ("x509", 3), ("ssl", 4)]
+    )
     assert captured(take(capture, [conn(6, "C2"), conn(7, "C3")], hunting)) == [("conn", 6)]
 
 
@@ -196,7 +213,9 @@ def test_idle_flags_are_forgotten() -> None:
     take(capture, [http(1, "C1", "evil.example", ts=100.0), http(2, "C2", "evil.example", ts=120.0)], hunting)
     take(capture, [http(3, "C1", ts=140.0)], hunting)
     assert [key for _, key in table.expire(175.0)] == ["C2"]
-    assert captured(take(capture, [http(4, "C1", ts=176.0), http(5, "C2", ts=176.0)], hunting)) == [("http", 4)]
+    assert captured(take(capture, [http(4, "C1", ts=176.0), http(5, "C2", ts=176.0)], hunting)) == [
+        ("http", 4)
+    ]
 
 
 def test_flags_keep_all_of_their_reasons_as_they_are_told() -> None:
@@ -256,7 +275,9 @@ def agree(found: Counter[tuple[str, int]], expected: Counter[tuple[str, int]], r
     without_uid = {"x509", "pe"}
     for counter in (found, expected):
         assert all(log in {name for name, _ in rows} for log, _ in counter)
-    assert {one for one in found if one[0] not in without_uid} == {one for one in expected if one[0] not in without_uid}
+    assert {one for one in found if one[0] not in without_uid} == {
+        one for one in expected if one[0] not in without_uid
+    }
     by_n = {record["n"]: record.get("fingerprint", record.get("id")) for _, record in rows}
     assert {(log, by_n[n]) for log, n in found if log in without_uid} == {
         (log, by_n[n]) for log, n in expected if log in without_uid
@@ -354,7 +375,9 @@ class Instance:
 
 @settings(deadline=None, max_examples=300, suppress_health_check=[HealthCheck.too_slow])
 @given(traffic(), st.data())
-def test_streams_that_tell_each_other_and_restart_capture_everything_once(rows: Rows, data: st.DataObject) -> None:
+def test_streams_that_tell_each_other_and_restart_capture_everything_once(
+    rows: Rows, data: st.DataObject
+) -> None:
     store = armed(EVIL)
     hunting = hunter(store)
     count = data.draw(st.integers(1, 3), "streams")

@@ -16,7 +16,7 @@ from threathunting.hunt.live.window import Held, Window
 from threathunting.hunt.matching import Match, time_of
 from threathunting.hunt.passes import SIGHTINGS, Scope
 from threathunting.intel.types import highest_level
-from threathunting.plugins import Log
+from threathunting.plugins import OTHER, Log
 from threathunting.records import Batch, Record
 
 AHEAD = 300.0
@@ -39,6 +39,7 @@ class Line(NamedTuple):
     log: str
     key: str
     level: str
+    module: str
     data: bytes
 
 
@@ -74,6 +75,7 @@ class Capture:
         self._flags = flags
         self._hunter = hunter
         self._scope = bounds.scope
+        self._format: Format = bounds.format
         self._form = InvestigationForm(bounds.format)
         self._work: dict[Kind, dict[str, None]] = {}
         self._found = Found()
@@ -121,6 +123,12 @@ class Capture:
         ]
         return self.told(place, new)
 
+    def write_as(self, format: Format) -> None:
+        """Write captured records in this form from now on."""
+        if format != self._format:
+            self._format = format
+            self._form = InvestigationForm(format)
+
     def low(self, source: str) -> int | None:
         """Where reading of a source must begin after a restart, or None for where it stands now."""
         return self.window.low(source)
@@ -143,7 +151,8 @@ class Capture:
         key = next(iter((*uids_of(log, record), *files_of(log, record))), "")
         for match in matches:
             level = highest_level(tuple(item for hit in match.hits for item in hit.items))
-            self._found.lines.append(Line(SIGHTINGS, key, level, sighting_line(log, record, match)[:-1]))
+            line = sighting_line(log, record, match)[:-1]
+            self._found.lines.append(Line(SIGHTINGS, key, level, self._module(log), line))
 
     def _flag_sighted(self, held: Held, row: int, record: Record, reasons: tuple[Reason, ...]) -> None:
         log = held.log
@@ -280,7 +289,10 @@ class Capture:
         key = next(iter((*uids_of(log, record), *files_of(log, record))), "")
         level = highest_level(tuple(item for reason in reasons for item in reason.items))
         data = self._form.line(log, record, raw, reasons)[:-1]
-        self._found.lines.append(Line(f"{log.name}-investigation", key, level, data))
+        self._found.lines.append(Line(f"{log.name}-investigation", key, level, self._module(log), data))
+
+    def _module(self, log: Log) -> str:
+        return self._hunter.registry.module_of.get(log.name, OTHER)
 
 
 def _spent(log: Log, name: str) -> str:

@@ -55,7 +55,9 @@ class Hunter:
     ``lock`` is held while a batch is looked at, and by whoever changes the store.
     """
 
-    def __init__(self, store: Store, registry: Registry, policy: Policy, lock: threading.RLock | None = None) -> None:
+    def __init__(
+        self, store: Store, registry: Registry, policy: Policy, lock: threading.RLock | None = None
+    ) -> None:
         self.store = store
         self.lock = lock or threading.RLock()
         self.policy = policy

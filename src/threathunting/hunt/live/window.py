@@ -51,7 +51,9 @@ class Held:
                     pass
             if name in self.lists:
                 found.update(
-                    row for row, value in enumerate(column) if value.__class__ is list and not wanted.isdisjoint(value)
+                    row
+                    for row, value in enumerate(column)
+                    if value.__class__ is list and not wanted.isdisjoint(value)
                 )
         return found
 

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from threathunting.hunt.live import Capture, FlagTable, Found, Kind, Raised
+from threathunting.hunt.live import Capture, FlagTable, Found, Raised
 from threathunting.kafka.exchange import Arrived, Exchange, Handler, Partition, Position
 from threathunting.kafka.flags import FlagsTopic
 from threathunting.kafka.limits import message_limits
@@ -35,7 +35,8 @@ class Stream:
     committed: Position | None
     rebuilt: bool = False
     """Whether the window is as it was, and the flags told since have been acted upon."""
-    records: int = 0
+    lag: int = 0
+    """Messages that are there and not yet read, as far as known."""
 
     def position(self) -> Position | None:
         """What is to be committed; None while there is nothing new to say."""
@@ -44,6 +45,16 @@ class Stream:
         low = self.capture.low(_SOURCE)
         found = Position(self.next, self.next if low is None else low, self.capture.upto)
         return None if found == self.committed else found
+
+
+@dataclass
+class Count:
+    """What came of a topic since the start."""
+
+    records: int = 0
+    bytes: int = 0
+    bad_records: int = 0
+    last_record: float | None = None
 
 
 @dataclass
@@ -72,6 +83,12 @@ class ConsumePipeline(Pipeline, Handler):
         self.streams: dict[Partition, Stream] = {}
         self.table = FlagTable()
         self.assigned_once = False
+        self.topics = self._settings.topics
+        self.counts = {topic: Count() for topic in self.topics}
+
+    def lags(self) -> dict[Partition, int]:
+        """Of each of our partitions, the messages not yet read."""
+        return {partition: stream.lag for partition, stream in list(self.streams.items())}
 
     def session(self) -> None:
         """See ``Pipeline``."""
@@ -109,6 +126,8 @@ class ConsumePipeline(Pipeline, Handler):
     def _step(self) -> None:
         self.beat = time.monotonic()
         self._hear(self._flags.poll())
+        for stream in self.streams.values():
+            stream.capture.write_as(self.running.config.output.format)
         interval = self.running.config.commit.interval
         arrived = self._exchange.poll(min(interval, 0.05) if self._pending.messages else 0.05, POLL_MESSAGES)
         for messages in arrived:
@@ -158,15 +177,22 @@ class ConsumePipeline(Pipeline, Handler):
         stream.next = offsets[-1] + 1
         if decoded.refused:
             source = f"{topic}/{number}"
-            running.metrics.bad_records.labels(source=topic).inc(len(decoded.refused))
+            running.metrics.bad_records_total.labels(topic).inc(len(decoded.refused))
             running.aside.keep(
                 (source, offsets[place], reason, values[place] or b"") for place, reason in decoded.refused
             )
             place, reason = decoded.refused[0]
-            running.problems.tell(source, f"{len(decoded.refused)} messages hold no record, the first: {reason}")
-        stream.records += len(values)
-        running.metrics.records.labels(source=topic).inc(len(values))
-        running.metrics.bytes.labels(source=topic).inc(size)
+            running.problems.tell(
+                source, f"{len(decoded.refused)} messages hold no record, the first: {reason}"
+            )
+        count = self.counts[topic]
+        count.records += len(values)
+        count.bytes += size
+        count.bad_records += len(decoded.refused)
+        count.last_record = time.time()
+        stream.lag = self._exchange.lag(stream.partition, stream.next) or 0
+        running.metrics.records_total.labels(topic).inc(len(values))
+        running.metrics.bytes_total.labels(topic).inc(size)
 
     # Flags of others
 
@@ -227,10 +253,7 @@ class ConsumePipeline(Pipeline, Handler):
         began = time.monotonic()
         if positions or pending.messages:
             self._exchange.commit(positions)
-            metrics = self.running.metrics
-            metrics.commits.labels(source=self.name).inc()
-            metrics.commit_seconds.labels(source=self.name).observe(time.monotonic() - began)
-            metrics.last_commit.labels(source=self.name).set_to_current_time()
+            self.committed(self.name, time.monotonic() - began)
         for partition, position in positions.items():
             self.streams[partition].committed = position
         self.running.count(pending.found)
@@ -262,7 +285,9 @@ class ConsumePipeline(Pipeline, Handler):
         self._share()
         self.assigned_once = True
         self.running.log.info(
-            "partitions assigned", where=self.name, partitions=[f"{topic}/{number}" for topic, number in positions]
+            "partitions assigned",
+            where=self.name,
+            partitions=[f"{topic}/{number}" for topic, number in positions],
         )
 
     def revoked(self, partitions: Iterable[Partition]) -> None:
@@ -272,18 +297,19 @@ class ConsumePipeline(Pipeline, Handler):
             self.streams.pop(partition, None)
         self._share()
         self.running.log.info(
-            "partitions revoked", where=self.name, partitions=[f"{topic}/{number}" for topic, number in partitions]
+            "partitions revoked",
+            where=self.name,
+            partitions=[f"{topic}/{number}" for topic, number in partitions],
         )
 
     def lost(self, partitions: Iterable[Partition]) -> None:
         """See ``Handler``."""
         names = ", ".join(f"{topic}/{number}" for topic, number in partitions)
-        raise ConnectionError(f"Kafka: {names} went to another instance; beginning again from the last commit")
+        raise ConnectionError(
+            f"Kafka: {names} went to another instance; beginning again from the last commit"
+        )
 
     def _share(self) -> None:
         room = self.running.config.hunt.look_behind_bytes // max(len(self.streams), 1)
         for stream in self.streams.values():
             stream.capture.window.max_bytes = room
-
-
-__all__ = ["ConsumePipeline", "Kind", "Stream"]

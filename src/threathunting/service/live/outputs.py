@@ -47,11 +47,17 @@ class Outputs:
         """Messages that were too large and lost fields."""
 
     @property
-    def topics(self) -> list[str]:
-        """The topics that results go to."""
+    def topic_of(self) -> dict[str, str]:
+        """The topics that sightings and investigations go to."""
         if self._kafka is None:
-            return []
-        return [topic for topic in (self._kafka.sightings, self._kafka.investigations) if topic is not None]
+            return {}
+        named = {"sightings": self._kafka.sightings, "investigations": self._kafka.investigations}
+        return {what: topic for what, topic in named.items() if topic is not None}
+
+    @property
+    def topics(self) -> list[str]:
+        """The same without what they are for."""
+        return list(self.topic_of.values())
 
     @property
     def folder(self) -> str | None:
@@ -67,7 +73,7 @@ class Outputs:
         """The messages to be written for these lines, none where no topic is for them."""
         if self._kafka is None:
             return
-        for log, key, level, data in lines:
+        for log, key, level, _, data in lines:
             topic = self._kafka.sightings if log == SIGHTINGS else self._kafka.investigations
             if topic is None:
                 continue

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,8 +16,8 @@ from threathunting.hunt.passes import SIGHTINGS
 from threathunting.service.config_schema import Config
 from threathunting.service.live.outputs import Outputs
 from threathunting.service.metrics import Metrics
+from threathunting.service.status import Errors
 
-KEPT_PROBLEMS = 20
 ASIDE_BYTES = 10_000_000
 ASIDE_VALUE = 4096
 
@@ -35,40 +34,20 @@ class Log(Protocol):
         """What is wrong, and is being dealt with."""
 
 
-@dataclass(frozen=True)
-class Problem:
-    """Something that went wrong: when (seconds since the epoch), where, and a sentence."""
-
-    at: float
-    where: str
-    text: str
-
-
 class Problems:
-    """What went wrong lately: said in the log, and kept for ``status``."""
+    """What goes wrong and is being dealt with: said in the log, and kept for ``status``."""
 
     def __init__(self, log: Log, metrics: Metrics) -> None:
         self._log = log
         self._metrics = metrics
-        self._one = threading.Lock()
-        self._kept: deque[Problem] = deque(maxlen=KEPT_PROBLEMS)
+        self.errors = Errors()
 
     def tell(self, where: str, text: str) -> None:
-        """Something is wrong, and is being dealt with. The same again only moves its time."""
+        """Something is wrong in a part of the service; ``text`` is a sentence."""
+        if text.startswith("Kafka:"):
+            self._metrics.kafka_errors_total.inc()
         self._log.warning(text, where=where)
-        with self._one:
-            if text.startswith("Kafka:"):
-                self._metrics.kafka_errors.inc()
-            for problem in self._kept:
-                if (problem.where, problem.text) == (where, text):
-                    self._kept.remove(problem)
-                    break
-            self._kept.append(Problem(time.time(), where, text))
-
-    def list(self) -> list[Problem]:
-        """The last ones, the newest last."""
-        with self._one:
-            return list(self._kept)
+        self.errors.tell(f"{where}: {text}")
 
 
 class Aside:
@@ -132,10 +111,10 @@ class Running:
         metrics = self.metrics
         for line in found.lines:
             if line.log == SIGHTINGS:
-                metrics.sightings.labels(level=line.level).inc()
+                metrics.sightings_total.labels(line.level, line.module).inc()
             else:
-                metrics.investigations.labels(log=line.log).inc()
-        metrics.conversations.inc(sum(1 for flag in found.flags if flag.kind == "conversation"))
+                metrics.investigations_total.labels(line.log).inc()
+        metrics.conversations_flagged_total.inc(sum(1 for flag in found.flags if flag.kind == "conversation"))
 
 
 class Pipeline(threading.Thread):
@@ -151,8 +130,18 @@ class Pipeline(threading.Thread):
         self.state = "waiting for the intel"
         self.beat = time.monotonic()
         """When it last showed that it is alive."""
+        self.last_commit: float | None = None
+        """When results and positions were last made fast, in seconds since the epoch."""
         self.failed: BaseException | None = None
         """Why it ended, where it should not have."""
+
+    def committed(self, label: str, seconds: float) -> None:
+        """Count a transaction or a checkpoint that took so many seconds."""
+        metrics = self.running.metrics
+        metrics.commits_total.labels(label).inc()
+        metrics.commit_seconds.observe(seconds)
+        metrics.last_commit_timestamp.set_to_current_time()
+        self.last_commit = time.time()
 
     def session(self) -> None:
         """Work until ``stopping``; raises OSError where it can't go on."""

@@ -56,8 +56,9 @@ class State:
         """The saved states of a source's files."""
         with self._one:
             return [
-            row[0] for row in self._database.execute("select state from files where source = ?", (source,))
-        ]
+                row[0]
+                for row in self._database.execute("select state from files where source = ?", (source,))
+            ]
 
     def flags(self, source: str) -> list[Raised]:
         """The saved flags of a source, those that were needed least recently first."""

@@ -1,0 +1,157 @@
+"""Investigation logs that Zeek itself wrote, with the intel items joined on."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from dataclasses import dataclass
+
+from threathunting.hunt.conversations import Reason, files_of, links_of, uids_of
+from threathunting.hunt.forms import Format, InvestigationForm
+from threathunting.hunt.live.capture import Bounds, Found, Line
+from threathunting.hunt.live.flags import FlagTable, Kind, Raised
+from threathunting.hunt.live.hunter import Hunter
+from threathunting.hunt.matching import time_of
+from threathunting.intel.canonical import canonical
+from threathunting.intel.message import indicator_type
+from threathunting.intel.types import Indicator, Item, highest_level
+from threathunting.plugins import OTHER, Log, strings
+from threathunting.records import Batch, Record
+
+PATIENCE = 3.0
+"""Seconds that a record waits for the line of ``intel.log`` that tells why it was captured: Zeek writes each log
+on its own."""
+
+_MARK = "threathunting"
+
+
+@dataclass
+class _Waiting:
+    source: str
+    start: int
+    until: float
+    log: Log
+    record: Record
+    raw: bytes | None
+
+
+class Shipping:
+    """Turns records of ``*-investigation.log`` into lines: what Zeek captured, and why.
+
+    Why is told by Zeek's ``intel.log`` (by uid or fuid), and by what the record itself matches. A record for
+    which neither tells anything within ``PATIENCE`` is shipped all the same, without items.
+    """
+
+    def __init__(self, origin: str, flags: FlagTable, hunter: Hunter, bounds: Bounds) -> None:
+        self._origin = origin
+        self._flags = flags
+        self._hunter = hunter
+        self._format: Format = bounds.format
+        self._form = InvestigationForm(bounds.format)
+        self._waiting: deque[_Waiting] = deque()
+        self.unexplained = 0
+        """Records shipped without items."""
+
+    def learn(self, batch: Batch) -> Found:
+        """Take in records of ``intel.log``; gives the records that waited for them, and flags to be kept."""
+        found = Found()
+        for row in range(len(batch)):
+            record = batch.record(row)
+            reasons = tuple(self._told(record))
+            at = time_of(record) or time.time()
+            for kind, name in ((Kind.CONVERSATION, "uid"), (Kind.FILE, "fuid")):
+                for key in strings(record.get(name)) if reasons else ():
+                    raised = Raised(kind, key, self._origin, at, reasons)
+                    self._flags.tell(raised)
+                    found.flags.append(raised)
+        found.add(self.tick(time.monotonic()))
+        return found
+
+    def ship(self, batch: Batch, source: str, start: int) -> Found:
+        """Take in captured records that begin at ``start`` of ``source``."""
+        found = Found()
+        if not self._hunter.registry.enabled(batch.log):
+            return found
+        log = self._hunter.registry.log(batch.log)
+        matched = {row: matches for row, _, matches in self._hunter.look(batch)}
+        now = time.monotonic()
+        for row in range(len(batch)):
+            record = batch.record(row)
+            own = [
+                Reason(hit.indicator, match.observable.where, match.observable.value, hit.items)
+                for match in matched.get(row, ())
+                for hit in match.hits
+            ]
+            reasons = tuple(dict.fromkeys((*own, *self._known(log, record))))
+            raw = batch.raw(row)
+            if reasons:
+                self._write(found, log, record, raw, reasons)
+            else:
+                self._waiting.append(_Waiting(source, start, now + PATIENCE, log, record, raw))
+        return found
+
+    def tick(self, now: float) -> Found:
+        """The records whose reasons have come, and those that have waited long enough at ``now`` (monotonic)."""
+        found = Found()
+        left: deque[_Waiting] = deque()
+        for one in self._waiting:
+            reasons = self._known(one.log, one.record)
+            if reasons or one.until <= now:
+                self.unexplained += not reasons
+                self._write(found, one.log, one.record, one.raw, reasons)
+            else:
+                left.append(one)
+        self._waiting = left
+        return found
+
+    def write_as(self, format: Format) -> None:
+        """Write records in this form from now on."""
+        if format != self._format:
+            self._format = format
+            self._form = InvestigationForm(format)
+
+    def low(self, source: str) -> int | None:
+        """Where the first record of a source that still waits begins."""
+        return min((one.start for one in self._waiting if one.source == source), default=None)
+
+    def _known(self, log: Log, record: Record) -> tuple[Reason, ...]:
+        keys = [(Kind.CONVERSATION, uid) for uid in uids_of(log, record)]
+        keys += [(Kind.FILE, name) for name in (*files_of(log, record), *links_of(log, record))]
+        flags = [flag for kind, key in keys if (flag := self._flags.of(kind).get(key)) is not None]
+        return tuple(dict.fromkeys(reason for flag in flags for reason in flag.reasons))
+
+    def _told(self, record: Record) -> list[Reason]:
+        """Why, by a record of ``intel.log`` (Zeek's Intel::Info): the items that are armed, else its sources."""
+        value, where = record.get("seen.indicator"), record.get("seen.where")
+        if not isinstance(value, str):
+            return []
+        try:
+            type = indicator_type(str(record.get("seen.indicator_type", "")))
+            value = canonical(type, value)
+        except ValueError:
+            return []
+        at = time_of(record) or time.time()
+        with self._hunter.lock:
+            hits = self._hunter.store.lookup(type, value, at)
+        policy = self._hunter.policy
+        reasons = [
+            Reason(hit.indicator, str(where or ""), value, tuple(map(policy.levelled, hit.items)))
+            for hit in hits
+        ]
+        if not reasons and (sources := strings(record.get("sources"))):
+            items = tuple(policy.levelled(Item(source)) for source in sorted(sources))
+            reasons = [Reason(Indicator(type, value), str(where or ""), value, items)]
+        return reasons
+
+    def _write(
+        self, found: Found, log: Log, record: Record, raw: bytes | None, reasons: tuple[Reason, ...]
+    ) -> None:
+        key = next(iter((*uids_of(log, record), *files_of(log, record))), "")
+        level = highest_level(tuple(item for reason in reasons for item in reason.items))
+        if _MARK in record:
+            # Zeek's own mark, which our line bears anyhow.
+            record = {name: value for name, value in record.items() if name != _MARK}
+            raw = None
+        data = self._form.line(log, record, raw, reasons)[:-1]
+        module = self._hunter.registry.module_of.get(log.name, OTHER)
+        found.lines.append(Line(f"{log.name}-investigation", key, level, module, data))

@@ -1,0 +1,114 @@
+"""The armed intel of a running service: the store behind its lock, with what the allow-list holds back."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import OrderedDict
+from itertools import islice
+
+from threathunting.intel.allowlist import AllowList
+from threathunting.intel.store import Store
+from threathunting.intel.types import Indicator, Item
+
+HELD_BACK = 100_000
+"""Items on the allow-list that are kept, to be armed should they leave it."""
+
+_CHUNK = 2_000
+"""Items looked at between two chances for others to use the store."""
+
+
+class Armed:
+    """Takes intel from all doors (topic, files). Any thread may call it."""
+
+    def __init__(self, limit: int) -> None:
+        self.store = Store(limit)
+        self.lock = threading.RLock()
+        self.allow: AllowList | None = None
+        self.expired = 0
+        """Items whose time came while they were armed."""
+        self.forgotten = 0
+        """Items on the allow-list that are not even kept, for want of room."""
+        self._held_back: OrderedDict[tuple[Indicator, str], Item] = OrderedDict()
+
+    def __len__(self) -> int:
+        """Number of armed indicators."""
+        return len(self.store)
+
+    def add(self, indicator: Indicator, item: Item) -> bool:
+        """Arm an item; False where it stood there already. ValueError says why it is refused."""
+        with self.lock:
+            if (
+                self.allow is not None
+                and (reason := self.allow.refuses(indicator, item.subdomains)) is not None
+            ):
+                self.store.remove(indicator, item.source)
+                self._hold_back(indicator, item)
+                raise ValueError(f"{indicator.type.value} {reason}")
+            self._held_back.pop((indicator, item.source), None)
+            try:
+                return self.store.add(indicator, item)
+            except OverflowError as error:
+                raise ValueError(f"{error}; raise intel.max_indicators") from None
+
+    def remove(self, indicator: Indicator, source: str) -> bool:
+        """Disarm one source's item; False where there was none."""
+        with self.lock:
+            held = self._held_back.pop((indicator, source), None)
+            return self.store.remove(indicator, source) or held is not None
+
+    def item(self, indicator: Indicator, source: str) -> Item | None:
+        """What a source tells of an indicator, armed or held back."""
+        with self.lock:
+            entry = self.store.values(indicator.type).get(indicator.value, ())
+            items = (entry,) if isinstance(entry, Item) else entry
+            found = next((item for item in items if item.source == source), None)
+            return found or self._held_back.get((indicator, source))
+
+    def expire(self) -> int:
+        """Disarm what has expired by now, and return how many items that were."""
+        now = time.time()
+        with self.lock:
+            gone = len(self.store.expire(now))
+        self.expired += gone
+        return gone
+
+    def use_allow_list(self, allow: AllowList | None) -> tuple[int, int]:
+        """From now on refuse what is on this list: how many armed items left, and how many held back came in."""
+        with self.lock:
+            self.allow = allow
+            back = [
+                (indicator, item)
+                for (indicator, _), item in self._held_back.items()
+                if item.alive(time.time())
+                and (allow is None or allow.refuses(indicator, item.subdomains) is None)
+            ]
+            for indicator, item in back:
+                del self._held_back[indicator, item.source]
+                try:
+                    self.store.add(indicator, item)
+                except OverflowError:
+                    self._hold_back(indicator, item)
+        return (0 if allow is None else self._sweep(allow)), len(back)
+
+    def _sweep(self, allow: AllowList) -> int:
+        """Move what is armed and on the list out of the store, in steps that hold nobody up."""
+        gone = 0
+        with self.lock:
+            everything = list(self.store.items())
+        steps = iter(everything)
+        while chunk := list(islice(steps, _CHUNK)):
+            with self.lock:
+                for indicator, item in chunk:
+                    if allow.refuses(indicator, item.subdomains) is not None and self.store.remove(
+                        indicator, item.source
+                    ):
+                        self._hold_back(indicator, item)
+                        gone += 1
+        return gone
+
+    def _hold_back(self, indicator: Indicator, item: Item) -> None:
+        self._held_back[indicator, item.source] = item
+        if len(self._held_back) > HELD_BACK:
+            self._held_back.popitem(last=False)
+            self.forgotten += 1

@@ -1,0 +1,171 @@
+"""The thread that arms: the intel topic, the intel files, and what expires."""
+
+from __future__ import annotations
+
+import queue
+import time
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+from threathunting.intel.allowlist import AllowList
+from threathunting.intel.replay import Replay
+from threathunting.kafka.intel_topic import IntelTopic
+from threathunting.kafka.told import Told
+from threathunting.service.live.armed import Armed
+from threathunting.service.live.intel_files import IntelFiles
+from threathunting.service.live.rejected import Rejected
+from threathunting.service.live.running import Pipeline, Running
+from threathunting.service.live.state import State
+from threathunting.service.status import IntelStatus
+
+_CHUNK = 500
+"""Messages applied between two chances for others to use the store."""
+
+_POLL = 0.2
+_TICK = 1.0
+_COMPLAIN = 30.0
+"""Seconds between two warnings of the same trouble with the topic."""
+
+
+class Arming(Pipeline):
+    """Arms all intel there is, says when it has, and follows what comes.
+
+    Every instance does so for itself, in no group, from the first message on: intel is never split, and a
+    restart loses none.
+    """
+
+    def __init__(self, running: Running, armed: Armed, state: State) -> None:
+        super().__init__("intel", running)
+        self.armed = armed
+        config = running.config
+        self._files = IntelFiles(
+            armed,
+            running.problems.tell,
+            None if config.intel.default_source == "unknown" else config.intel.default_source,
+            config.intel.default_expire,
+        )
+        self._tasks: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+        self._files_read = False
+        self._topic: IntelTopic | None = None
+        self._replay = Replay(armed, config.intel.default_source, config.intel.default_expire)
+        self._rejected: Rejected | None = None
+        if config.kafka is not None and config.intel.topic is not None:
+            self._rejected = Rejected(running, config.kafka, config.intel.rejected, state)
+        self._complained = 0.0
+        self._caught_up = False
+
+    # From other threads
+
+    def files_changed(self, paths: Iterable[Path]) -> None:
+        """These files are other than they were; they are read in this thread, soon."""
+        moved = list(paths)
+        self._tasks.put(lambda: self._files.changed(moved))
+
+    def use_files(self, paths: Sequence[str]) -> None:
+        """From now on these intel files."""
+        self._tasks.put(lambda: self._files.use(paths))
+
+    def use_allow_list(self, allow: AllowList | None) -> None:
+        """From now on this allow-list."""
+        self._tasks.put(lambda: self._swap(allow))
+
+    def not_ready(self) -> list[str]:
+        """Why not all intel is armed; nothing once it is."""
+        reasons = []
+        if not self._files_read:
+            reasons.append("intel files are being read")
+        topic = self._topic
+        if self.running.config.intel.topic is not None and not self._caught_up:
+            what = None if topic is None else topic.problem
+            reasons.append(
+                f"intel topic {self.running.config.intel.topic}: {what or 'not read to its end yet'}"
+            )
+        return reasons
+
+    def status(self) -> IntelStatus:
+        """How far the intel is read."""
+        topic = self._topic
+        return IntelStatus(
+            topic=self.running.config.intel.topic,
+            ready=not self.not_ready(),
+            messages=self._replay.messages,
+            position=0 if topic is None else topic.position,
+            end=0 if topic is None else topic.end,
+            files=self._files.status,
+        )
+
+    # In this thread
+
+    def run(self) -> None:
+        """See ``threading.Thread``."""
+        try:
+            self._work()
+            self.state = "stopped"
+        except BaseException as error:
+            self.failed = error
+            self.running.problems.tell(self.name, f"an error of ours: {type(error).__name__}: {error}")
+            self.running.log.warning("traceback", where=self.name, exc_info=error)
+
+    def _work(self) -> None:
+        running, config = self.running, self.running.config
+        self.state = "reading"
+        if config.kafka is not None and config.intel.topic is not None:
+            self._topic = IntelTopic(config.kafka, config.intel.topic)
+        self._files.use(config.intel.files)
+        self._files_read = True
+        ticked = 0.0
+        try:
+            while not running.stopping.is_set():
+                self.beat = now = time.monotonic()
+                if self._topic is None:
+                    running.stopping.wait(_POLL)
+                else:
+                    self._apply(self._topic.poll(_POLL))
+                    self._watch(self._topic, now)
+                while not self._tasks.empty():
+                    self._tasks.get()()
+                if not running.ready.is_set() and not self.not_ready():
+                    running.log.info("all intel is armed", indicators=len(self.armed))
+                    running.ready.set()
+                if now - ticked >= _TICK:
+                    ticked = now
+                    self.armed.expire()
+                    if self._rejected is not None:
+                        self._rejected.tick()
+        finally:
+            if self._topic is not None:
+                self._topic.close()
+            if self._rejected is not None:
+                self._rejected.close()
+
+    def _apply(self, told: Sequence[Told]) -> None:
+        for begin in range(0, len(told), _CHUNK):
+            with self.armed.lock:
+                refused = [
+                    (message, reason)
+                    for message in told[begin : begin + _CHUNK]
+                    if (reason := self._replay.apply(message)) is not None
+                ]
+            for message, reason in refused:
+                self._refuse(message, reason)
+        self.running.metrics.intel_messages_total.inc(len(told))
+
+    def _refuse(self, message: Told, reason: str) -> None:
+        self.running.metrics.rejected_intel_total.inc()
+        where = f"{message.topic}/{message.partition}"
+        self.running.problems.tell(where, f"an intel message is refused: {reason}")
+        if self._rejected is not None:
+            self._rejected.tell(message, reason)
+
+    def _watch(self, topic: IntelTopic, now: float) -> None:
+        if topic.caught_up and not self._caught_up:
+            self._caught_up = True
+        if topic.problem is not None and now - self._complained > _COMPLAIN:
+            self._complained = now
+            self.running.problems.tell(self.name, topic.problem)
+        elif topic.problem is None:
+            self._complained = 0.0
+
+    def _swap(self, allow: AllowList | None) -> None:
+        gone, back = self.armed.use_allow_list(allow)
+        self.running.log.info("allow-list applied", disarmed=gone, armed_again=back)

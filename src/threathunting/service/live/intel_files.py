@@ -1,0 +1,116 @@
+"""Intel files beside the topic: read again when they change, and never taken for gone because they are."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from threathunting.intel.load import load
+from threathunting.intel.store import Store
+from threathunting.service.live.armed import Armed
+from threathunting.service.status import IntelFileStatus
+
+
+@dataclass
+class _Feed:
+    status: IntelFileStatus
+    told: Store = field(default_factory=Store)
+    """What the file said when it was last read."""
+
+
+class IntelFiles:
+    """Arms what files and folders hold; what a file no longer holds is disarmed.
+
+    A file that vanishes, or is suddenly empty or unreadable, warns and changes nothing: a feed that broke
+    must not disarm anything. What a removed path of the configuration held is disarmed.
+    """
+
+    def __init__(
+        self,
+        armed: Armed,
+        warn: Callable[[str, str], None],
+        default_source: str | None,
+        default_expire: float | None,
+    ) -> None:
+        """``warn`` is told (path, sentence). Without ``default_source``, a file's own name is its source."""
+        self._armed = armed
+        self._warn = warn
+        self._default_source = default_source
+        self._default_expire = default_expire
+        self._feeds: dict[str, _Feed] = {}
+
+    @property
+    def status(self) -> list[IntelFileStatus]:
+        """How each path stands."""
+        return [feed.status for feed in self._feeds.values()]
+
+    def use(self, paths: Iterable[str]) -> None:
+        """From now on these paths; new ones are read, those that are no longer named are disarmed."""
+        wanted = list(paths)
+        for path in [path for path in self._feeds if path not in wanted]:
+            self._tell(self._feeds.pop(path), Store())
+        for path in wanted:
+            if path not in self._feeds:
+                self._feeds[path] = _Feed(IntelFileStatus(path=path, state="not read yet"))
+                self.read(path)
+
+    def changed(self, paths: Iterable[Path]) -> None:
+        """Something changed at these paths: read again the files and folders that are concerned."""
+        moved = [path.absolute() for path in paths]
+        for name in list(self._feeds):
+            own = Path(name).absolute()
+            if any(own == path or own in path.parents or path in own.parents for path in moved):
+                self.read(name)
+
+    def read(self, path: str) -> None:
+        """Read a file or folder and arm what it says now."""
+        feed = self._feeds[path]
+        told = Store()
+        try:
+            report = load([path], told, source=self._default_source, default_expire=self._default_expire)
+        except OSError as error:
+            feed.status.state = f"can't be read: {(error.strerror or str(error)).lower()}"
+            self._warn(path, f"{feed.status.state}; what it held before stays armed")
+            return
+        if not len(told) and len(feed.told):
+            feed.status.state = "empty"
+            self._warn(
+                path, f"holds no intel any more; the {len(feed.told)} indicators it held before stay armed"
+            )
+            return
+        if report.refused:
+            first = report.refusals[0]
+            self._warn(
+                path, f"{report.refused} entries refused, the first in line {first.line}: {first.reason}"
+            )
+        feed.status.refused = report.refused + self._tell(feed, told)
+        feed.status.items = sum(1 for _ in told.items())
+        feed.status.state = "read"
+        feed.status.read_at = time.time()
+
+    def _tell(self, feed: _Feed, told: Store) -> int:
+        """Bring the armed intel from what the file said to what it says; how many items were refused."""
+        before, feed.told = feed.told, told
+        now = time.time()
+        for indicator, item in before.items():
+            entry = told.values(indicator.type).get(indicator.value, ())
+            items = entry if isinstance(entry, tuple) else (entry,)
+            if (
+                all(other.source != item.source for other in items)
+                and self._armed.item(indicator, item.source) == item
+            ):
+                self._armed.remove(indicator, item.source)
+        refused = 0
+        reason = ""
+        for indicator, item in told.items():
+            if item.alive(now):
+                try:
+                    self._armed.add(indicator, item)
+                except ValueError as error:
+                    refused += 1
+                    reason = reason or str(error)
+        if refused:
+            self._warn(feed.status.path, f"{refused} items refused, the first: {reason}")
+        return refused

@@ -1,0 +1,120 @@
+"""Investigation records of Zeek's own, joined with the intel items."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Any
+
+from threathunting.hunt.live import Bounds, FlagTable, Found, Hunter, Policy
+from threathunting.hunt.live.shipping import PATIENCE, Shipping
+from threathunting.intel.store import Store
+from threathunting.intel.types import Item
+from threathunting.plugins import BUILTIN, Registry
+from threathunting.sensors.batches import DictBatch
+
+from ...making import ENDS, armed
+
+SOAR = Item("SOAR", level="high", desc="bad domain")
+
+
+def shipping(store: Store, policy: Policy | None = None, format: Any = "zeek") -> Shipping:
+    hunter = Hunter(store, Registry(BUILTIN), policy or Policy())
+    return Shipping("logs", FlagTable(), hunter, Bounds(format=format))
+
+
+def conn(n: int, uid: str = "C1") -> dict[str, Any]:
+    return {"n": n, "ts": 100.0, "uid": uid, **ENDS, "conn_state": "SF", "threathunting": True}
+
+
+def sighting(uid: str = "C1", value: str = "Evil.Example", **more: Any) -> dict[str, Any]:
+    return {
+        "ts": 100.0,
+        "uid": uid,
+        "seen.indicator": value,
+        "seen.indicator_type": "Intel::DOMAIN",
+        "seen.where": "DNS::IN_REQUEST",
+        "sources": ["SOAR"],
+        **more,
+    }
+
+
+def shipped(found: Found) -> list[dict[str, Any]]:
+    return [json.loads(line.data) for line in found.lines]
+
+
+def test_items_are_joined_by_what_zeeks_intel_log_says_of_the_conversation() -> None:
+    ships = shipping(armed(("domain", "evil.example", SOAR)))
+    ships.learn(DictBatch("intel", [sighting()]))
+    (record,) = shipped(ships.ship(DictBatch("conn", [conn(1)]), "f", 0))
+    assert record["threathunting"] is True
+    assert record["level"] == "high"
+    assert record["intel"] == [
+        {
+            "indicator": "evil.example",
+            "indicator_type": "Intel::DOMAIN",
+            "where": "DNS::IN_REQUEST",
+            "source": "SOAR",
+            "level": "high",
+            "desc": "bad domain",
+        }
+    ]
+
+
+def test_a_record_waits_for_the_line_that_explains_it_and_is_read_again_until_then() -> None:
+    ships = shipping(armed(("domain", "evil.example", SOAR)))
+    assert shipped(ships.ship(DictBatch("conn", [conn(1)]), "f", 40)) == []
+    assert ships.low("f") == 40
+    assert [record["n"] for record in shipped(ships.learn(DictBatch("intel", [sighting()])))] == [1]
+    assert ships.low("f") is None
+
+
+def test_a_record_that_nothing_explains_is_shipped_all_the_same() -> None:
+    ships = shipping(armed(("domain", "evil.example", SOAR)))
+    ships.ship(DictBatch("conn", [conn(1)]), "f", 0)
+    assert ships.tick(time.monotonic()).lines == []
+    (record,) = shipped(ships.tick(time.monotonic() + PATIENCE))
+    assert (record["n"], record["level"], record["intel"]) == (1, "low", [])
+    assert ships.unexplained == 1
+
+
+def test_what_the_record_matches_itself_explains_it() -> None:
+    ships = shipping(armed(("addr", "192.0.2.1", SOAR)))
+    (record,) = shipped(ships.ship(DictBatch("conn", [conn(1)]), "f", 0))
+    assert record["intel"][0]["where"] == "Conn::IN_RESP"
+
+
+def test_an_item_that_is_gone_meanwhile_is_told_by_its_source() -> None:
+    ships = shipping(Store())
+    ships.learn(DictBatch("intel", [sighting()]))
+    (record,) = shipped(ships.ship(DictBatch("conn", [conn(1)]), "f", 0))
+    assert [(entry["indicator"], entry["source"]) for entry in record["intel"]] == [("evil.example", "SOAR")]
+
+
+def test_what_was_learned_comes_back_after_a_restart() -> None:
+    first = shipping(armed(("domain", "evil.example", SOAR)))
+    flags = first.learn(DictBatch("intel", [sighting()])).flags
+    table = FlagTable()
+    for raised in flags:
+        table.tell(raised)
+    again = Shipping("logs", table, Hunter(Store(), Registry(BUILTIN), Policy()), Bounds(format="zeek"))
+    (record,) = shipped(again.ship(DictBatch("conn", [conn(1)]), "f", 0))
+    assert record["level"] == "high"
+
+
+def test_files_are_explained_by_their_fuid_and_ecs_is_written_where_asked_for() -> None:
+    ships = shipping(armed(("domain", "evil.example", SOAR)), format="ecs")
+    ships.learn(DictBatch("intel", [sighting("C9", fuid="F1")]))
+    (record,) = shipped(ships.ship(DictBatch("files", [{"ts": 1.0, "fuid": "F1", "uid": "C2"}]), "f", 0))
+    assert record["threat.enrichments"][0]["indicator"]["provider"] == "SOAR"
+
+
+def test_bad_lines_of_intel_log_explain_nothing_and_stop_nothing() -> None:
+    ships = shipping(armed(("domain", "evil.example", SOAR)))
+    bad = [
+        {"uid": "C1"},
+        sighting(**{"seen.indicator_type": "Intel::NONSENSE"}),
+        sighting(value="not a domain at all", **{"seen.indicator_type": "Intel::ADDR"}),
+        sighting(**{"seen.indicator_type": None}),
+    ]
+    assert ships.learn(DictBatch("intel", bad)).flags == []

@@ -1,0 +1,154 @@
+"""The armed intel: the allow-list's comings and goings, and files that change."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from threathunting.intel.allowlist import AllowList
+from threathunting.intel.types import Indicator, IndicatorType, Item
+from threathunting.service.live.armed import Armed
+from threathunting.service.live.intel_files import IntelFiles
+
+EVIL = Indicator(IndicatorType.DOMAIN, "evil.example")
+GOOD = Indicator(IndicatorType.DOMAIN, "good.example")
+
+
+def allowing(*values: str) -> AllowList:
+    allow = AllowList()
+    for value in values:
+        allow.add(value)
+    return allow
+
+
+def values(armed: Armed) -> set[tuple[str, str]]:
+    return {(indicator.value, item.source) for indicator, item in armed.store.items()}
+
+
+def test_what_the_allow_list_holds_is_refused_and_comes_in_when_it_leaves() -> None:
+    armed = Armed(10)
+    armed.use_allow_list(allowing("good.example"))
+    with pytest.raises(ValueError, match=r"on the allow-list \(good.example\)"):
+        armed.add(GOOD, Item("feed"))
+    armed.add(EVIL, Item("feed"))
+    assert armed.use_allow_list(allowing("evil.example")) == (1, 1)
+    assert values(armed) == {("good.example", "feed")}
+    assert armed.use_allow_list(None) == (0, 1)
+    assert values(armed) == {("good.example", "feed"), ("evil.example", "feed")}
+
+
+def test_what_was_removed_while_held_back_does_not_come_in() -> None:
+    armed = Armed(10)
+    armed.use_allow_list(allowing("good.example"))
+    with pytest.raises(ValueError):
+        armed.add(GOOD, Item("feed"))
+    assert armed.remove(GOOD, "feed")
+    armed.use_allow_list(None)
+    assert values(armed) == set()
+
+
+def test_expired_items_leave_and_do_not_come_back_from_the_allow_list() -> None:
+    armed = Armed(10)
+    armed.add(EVIL, Item("feed", expires=time.time() + 0.2))
+    armed.use_allow_list(allowing("good.example"))
+    with pytest.raises(ValueError):
+        armed.add(GOOD, Item("feed", expires=time.time() + 0.2))
+    time.sleep(0.25)
+    assert armed.expire() == 1
+    assert armed.use_allow_list(None) == (0, 0)
+    assert values(armed) == set()
+
+
+def test_a_full_store_refuses_with_what_to_do() -> None:
+    armed = Armed(1)
+    armed.add(EVIL, Item("feed"))
+    with pytest.raises(ValueError, match=r"raise intel\.max_indicators"):
+        armed.add(GOOD, Item("feed"))
+
+
+class Feeds:
+    def __init__(self) -> None:
+        self.armed = Armed(1000)
+        self.warned: list[str] = []
+        self.files = IntelFiles(self.armed, lambda path, text: self.warned.append(text), None, None)
+
+    def write(self, path: Path, text: str) -> None:
+        path.write_text(text)
+        self.files.changed([path])
+
+
+def test_a_removed_line_removes_the_item_and_others_stay(tmp_path: Path) -> None:
+    feeds = Feeds()
+    path = tmp_path / "feed.txt"
+    path.write_text("evil.example\n198.51.100.7\n")
+    feeds.armed.add(EVIL, Item("SOAR"))
+    feeds.files.use([str(path)])
+    assert values(feeds.armed) == {
+        ("evil.example", "SOAR"),
+        ("evil.example", "feed"),
+        ("198.51.100.7", "feed"),
+    }
+    feeds.write(path, "198.51.100.7\nnew.example\n")
+    assert values(feeds.armed) == {
+        ("evil.example", "SOAR"),
+        ("new.example", "feed"),
+        ("198.51.100.7", "feed"),
+    }
+    assert feeds.warned == []
+    assert feeds.files.status[0].items == 2
+
+
+@pytest.mark.parametrize("how", ["gone", "empty", "unreadable"])
+def test_a_feed_that_broke_disarms_nothing_and_is_told(tmp_path: Path, how: str) -> None:
+    feeds = Feeds()
+    path = tmp_path / "feed.txt"
+    path.write_text("evil.example\n")
+    feeds.files.use([str(path)])
+    if how == "gone":
+        path.unlink()
+    elif how == "empty":
+        path.write_text("")
+    else:
+        path.unlink()
+        path.symlink_to(tmp_path / "feed.txt")
+    feeds.files.changed([path])
+    assert values(feeds.armed) == {("evil.example", "feed")}
+    assert len(feeds.warned) == 1
+    path.unlink(missing_ok=True)
+    feeds.write(path, "evil.example\nmore.example\n")
+    assert values(feeds.armed) == {("evil.example", "feed"), ("more.example", "feed")}
+
+
+def test_a_folder_is_read_again_when_a_file_in_it_changes(tmp_path: Path) -> None:
+    feeds = Feeds()
+    (tmp_path / "a.txt").write_text("a.example\n")
+    (tmp_path / "b.txt").write_text("b.example\n")
+    feeds.files.use([str(tmp_path)])
+    feeds.write(tmp_path / "b.txt", "c.example\n")
+    assert values(feeds.armed) == {("a.example", "a"), ("c.example", "b")}
+
+
+def test_a_path_that_is_no_longer_named_is_disarmed(tmp_path: Path) -> None:
+    feeds = Feeds()
+    for name in ("a", "b"):
+        (tmp_path / f"{name}.txt").write_text(f"{name}.example\n")
+    feeds.files.use([str(tmp_path / "a.txt"), str(tmp_path / "b.txt")])
+    feeds.files.use([str(tmp_path / "b.txt")])
+    assert values(feeds.armed) == {("b.example", "b")}
+
+
+def test_expiry_counts_from_the_files_own_time_and_refused_lines_are_told(tmp_path: Path) -> None:
+    feeds = Feeds()
+    path = tmp_path / "feed.jsonl"
+    path.write_text(
+        '{"ioc": "old.example", "type": "domain", "meta": {"expire": 60}}\n'
+        '{"ioc": "not an address", "type": "addr"}\n'
+    )
+    os.utime(path, (time.time() - 3600, time.time() - 3600))
+    feeds.files.use([str(path)])
+    assert values(feeds.armed) == set()
+    assert feeds.files.status[0].refused == 1
+    assert "not an address" in feeds.warned[0]
