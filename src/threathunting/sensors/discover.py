@@ -10,12 +10,12 @@ from pathlib import Path
 
 from threathunting.records import Unit
 from threathunting.sensors import log_names
-from threathunting.sensors.batches import repaired
-from threathunting.sensors.eve import EveUnit, looks_like_eve
+from threathunting.sensors.eve import EveUnit
+from threathunting.sensors.forms import EveForm, form_of
 from threathunting.sensors.lines import WHOLE, Span, compression, head
 from threathunting.sensors.pcap import looks_like_pcap
-from threathunting.sensors.zeek_json import JsonLog, flat
-from threathunting.sensors.zeek_tsv import Header, TsvLog, header_of
+from threathunting.sensors.zeek_json import JsonForm, JsonLog
+from threathunting.sensors.zeek_tsv import Header, TsvForm, TsvLog, header_of
 
 UNIT_BYTES = 16 * 1024 * 1024
 """A plain log is cut into units of about this size. It doesn't depend on the number of workers, so that the
@@ -107,41 +107,29 @@ def _classify(path: Path, named: bool, known: Collection[str], unit_bytes: int, 
 
 def _units(path: Path, size: int, start: bytes, known: Collection[str], unit_bytes: int) -> list[Unit] | None:
     """The units of a log, or None where the file isn't one."""
+    form = form_of(path, start, known)
     packed = compression_of(path) is not None
-    name = log_names.from_file_name(path)
-    header = header_of(start)
-    if header is not None:
-        return _split(
-            size,
-            packed,
-            unit_bytes,
-            _headers(path, packed, header, size > unit_bytes),
-            lambda span, bytes, header: TsvLog(
-                path, bytes, header.path or name or log_names.UNKNOWN, header, span
-            ),
-        )
-    line = _first_object(start)
-    if line is None:
-        return None
-    if looks_like_eve(line):
-        return [EveUnit(path, size)]
-    record = repaired(line)
-    nested = isinstance(record.get("id"), dict)
-    log = log_names.from_fields(flat(record))
-    by_path = isinstance(record.get("_path"), str)
-    if name not in known and log == log_names.UNKNOWN:
-        name = log_names.from_first_words(path, known) or name
-    told_by_name = name in known or (name is not None and log == log_names.UNKNOWN)
-    whole = name if told_by_name and not by_path else None
-    if whole is None and log == log_names.UNKNOWN and not by_path and name is None and "ts" not in record:
-        return None
-    return _split(
-        size,
-        packed,
-        unit_bytes,
-        [(0, Header())],
-        lambda span, bytes, _: JsonLog(path, bytes, whole, span, by_path, nested, name or log_names.UNKNOWN),
-    )
+    match form:
+        case TsvForm(header, log):
+            headers = _headers(path, packed, header, size > unit_bytes)
+            return _split(
+                size,
+                packed,
+                unit_bytes,
+                headers,
+                lambda span, bytes, header: TsvLog(path, bytes, log, header, span),
+            )
+        case JsonForm():
+            return _split(
+                size,
+                packed,
+                unit_bytes,
+                [(0, Header())],
+                lambda span, bytes, _: JsonLog(path, bytes, form, span),
+            )
+        case EveForm():
+            return [EveUnit(path, size)]
+    return None
 
 
 def _beginning(path: Path) -> bytes:
@@ -154,20 +142,6 @@ def compression_of(path: Path) -> str | None:
     """The compression of a file, by its first bytes."""
     with path.open("rb") as file:
         return compression(file.read(8))
-
-
-def _first_object(start: bytes) -> bytes | None:
-    """The first line that is a JSON object; None where the first lines of a file have none."""
-    start = start.removeprefix(b"\xef\xbb\xbf").lstrip()
-    if start.startswith(b"{") and b"\n" not in start:
-        return b"{}"
-    for line in start.split(b"\n")[:100]:
-        try:
-            repaired(line)
-        except ValueError:
-            continue
-        return line
-    return None
 
 
 def _split(

@@ -31,46 +31,38 @@ def fields_wanted(wanted: Wanted, log: str) -> tuple[str, ...]:
 
 
 @dataclass(frozen=True)
-class JsonLog:
-    """A Zeek log in JSON, or a part of one. See ``records.Unit``.
+class JsonForm:
+    """How the lines of a Zeek log in JSON are to be read.
 
     ``log`` is the log's name where the whole file is of one; else each record tells: by ``_path``
     (``by_path``), or by its fields, and by ``fallback`` where these say nothing. ``nested`` is for streams that
     made objects of Zeek's dotted names (``{"id": {"orig_h": ...}}``).
     """
 
-    file: Path
-    size: int
     log: str | None
-    span: Span = WHOLE
     by_path: bool = False
     nested: bool = False
     fallback: str = "unknown"
 
-    @property
-    def path(self) -> str:
-        """See ``records.Unit``."""
-        return str(self.file)
+    def read(
+        self, block: bytes, offset: int, path: Path, wanted: Wanted, report: ReadReport
+    ) -> Iterator[Batch]:
+        """The records of a block of lines that begins at ``offset`` of ``path``.
 
-    def logs(self) -> frozenset[str] | None:
-        """See ``records.Unit``."""
-        return None if self.log is None else frozenset({self.log})
+        A line without an end, which can only be alone, is read if it is whole.
+        """
+        if not block.endswith(b"\n") and not _whole(block):
+            report.unfinished += 1
+        elif self.nested:
+            yield from self._nested(block, offset, path, report)
+        elif self.log is not None:
+            yield json_batch(self.log, fields_wanted(wanted, self.log), block, offset, path, report)
+        else:
+            yield from self._mixed(block, offset, path, wanted, report)
 
-    def batches(self, wanted: Wanted, report: ReadReport) -> Iterator[Batch]:
-        """See ``records.Unit``."""
-        for offset, block in blocks(self.file, self.span, report):
-            report.bytes += len(block)
-            if not block.endswith(b"\n") and not _whole(block):
-                report.unfinished += 1
-                continue
-            if self.nested:
-                yield from self._nested(block, offset, report)
-            elif self.log is not None:
-                yield json_batch(self.log, fields_wanted(wanted, self.log), block, offset, self.file, report)
-            else:
-                yield from self._mixed(block, offset, wanted, report)
-
-    def _mixed(self, block: bytes, offset: int, wanted: Wanted, report: ReadReport) -> Iterator[Batch]:
+    def _mixed(
+        self, block: bytes, offset: int, path: Path, wanted: Wanted, report: ReadReport
+    ) -> Iterator[Batch]:
         by_log: dict[str, list[tuple[int, bytes]]] = {}
         names = self._names(block) if self.by_path else None
         number = 0
@@ -82,7 +74,7 @@ class JsonLog:
             offset += len(line) + 1
         for log, lines in by_log.items():
             joined = b"\n".join(line for _, line in lines)
-            yield json_batch(log, fields_wanted(wanted, log), joined, 0, self.file, report, lines)
+            yield json_batch(log, fields_wanted(wanted, log), joined, 0, path, report, lines)
 
     def _names(self, block: bytes) -> list[str | None] | None:
         """Each line's ``_path``; None where the block has lines that make it hard to tell."""
@@ -103,22 +95,47 @@ class JsonLog:
         found = from_fields(record)
         return self.fallback if found == "unknown" else found
 
-    def _nested(self, block: bytes, offset: int, report: ReadReport) -> Iterator[Batch]:
+    def _nested(self, block: bytes, offset: int, path: Path, report: ReadReport) -> Iterator[Batch]:
         by_log: dict[str, list[Record]] = {}
         for line in block.split(b"\n"):
             if line.strip():
                 try:
                     record = flat(repaired(line))
                 except ValueError as error:
-                    report.reject(Rejected(self.path, offset, str(error), line[:KEPT_BYTES]))
+                    report.reject(Rejected(str(path), offset, str(error), line[:KEPT_BYTES]))
                 else:
-                    path = record.get("_path")
-                    log = self.log or (path if isinstance(path, str) else from_fields(record))
+                    name = record.get("_path")
+                    log = self.log or (name if isinstance(name, str) else from_fields(record))
                     by_log.setdefault(self.fallback if log == "unknown" else log, []).append(record)
             offset += len(line) + 1
         for log, records in by_log.items():
             report.records += len(records)
             yield DictBatch(log, records)
+
+
+@dataclass(frozen=True)
+class JsonLog:
+    """A Zeek log in JSON, or a part of one. See ``records.Unit``."""
+
+    file: Path
+    size: int
+    form: JsonForm
+    span: Span = WHOLE
+
+    @property
+    def path(self) -> str:
+        """See ``records.Unit``."""
+        return str(self.file)
+
+    def logs(self) -> frozenset[str] | None:
+        """See ``records.Unit``."""
+        return None if self.form.log is None else frozenset({self.form.log})
+
+    def batches(self, wanted: Wanted, report: ReadReport) -> Iterator[Batch]:
+        """See ``records.Unit``."""
+        for offset, block in blocks(self.file, self.span, report):
+            report.bytes += len(block)
+            yield from self.form.read(block, offset, self.file, wanted, report)
 
 
 def flat(record: dict[str, Any], prefix: str = "") -> Record:

@@ -51,6 +51,14 @@ class Header:
         return self
 
 
+@dataclass(frozen=True)
+class TsvForm:
+    """A Zeek log in TSV: its first header, and its log's name for where no ``#path`` tells it."""
+
+    header: Header
+    log: str
+
+
 def header_of(text: bytes) -> Header | None:
     """The header that the first lines of a file give, or None where they are no Zeek header."""
     header = Header()
@@ -69,6 +77,62 @@ def unescaped(text: str, *, whole: bool = False) -> str:
         return chr(code) if whole or 0x20 <= code < 0x7F or code in (8, 9, 10, 12, 13) else match.group(0)
 
     return _ESCAPE.sub(byte, text)
+
+
+class TsvReader:
+    """Reads blocks of lines of a Zeek log in TSV, one after the other, as the header may change in between.
+
+    ``header`` is the one in force where the next block begins. ``log`` is the log's name where no ``#path``
+    tells it.
+    """
+
+    def __init__(self, header: Header, log: str) -> None:
+        """Begin with ``header``."""
+        self.header = header
+        self.log = log
+
+    def read(self, block: bytes, offset: int, path: Path, report: ReadReport) -> Iterator[Batch]:
+        """The records of a block that begins at ``offset`` of ``path``."""
+        header = self.header
+        try:
+            text = block.decode()
+        except UnicodeDecodeError:
+            # The line ends stay where they are, so that lines and their bytes can be told together below.
+            text = block.decode("utf-8", "backslashreplace")
+            report.repaired_records += sum(1 for line in block.split(b"\n") if not _is_utf8(line))
+        rows: list[list[str]] = []
+        batch = _TsvBatch(header.path or self.log, header, rows)
+        at = offset
+        raw_lines = None if len(text) == len(block) else block.split(b"\n")
+        lines = text.split("\n")
+        last = len(lines) - 1
+        for number, line in enumerate(lines):
+            here = at
+            at += (len(line) if raw_lines is None else len(raw_lines[number])) + 1
+            if line.startswith("#"):
+                if rows:
+                    yield batch
+                self.header = header = header.read(line)
+                rows = []
+                batch = _TsvBatch(header.path or self.log, header, rows)
+            elif line.strip("\r\x00 "):
+                values = line.rstrip("\r").split(header.separator)
+                if len(values) == len(header.fields):
+                    rows.append(values)
+                    report.records += 1
+                elif number == last:
+                    report.unfinished += 1
+                else:
+                    reason = (
+                        f"{len(values)} values where #fields names {len(header.fields)}"
+                        if header.fields
+                        else "a line before any #fields"
+                    )
+                    report.reject(
+                        Rejected(str(path), here, reason, line.encode("utf-8", "replace")[:KEPT_BYTES])
+                    )
+        if rows:
+            yield batch
 
 
 @dataclass(frozen=True)
@@ -95,46 +159,10 @@ class TsvLog:
 
     def batches(self, wanted: Wanted, report: ReadReport) -> Iterator[Batch]:
         """See ``records.Unit``."""
-        header = self.header
+        reader = TsvReader(self.header, self.log)
         for offset, block in blocks(self.file, self.span, report):
             report.bytes += len(block)
-            try:
-                text = block.decode()
-            except UnicodeDecodeError:
-                # The line ends stay where they are, so that lines and their bytes can be told together below.
-                text = block.decode("utf-8", "backslashreplace")
-                report.repaired_records += sum(1 for line in block.split(b"\n") if not _is_utf8(line))
-            rows: list[list[str]] = []
-            at = offset
-            raw_lines = None if len(text) == len(block) else block.split(b"\n")
-            lines = text.split("\n")
-            last = len(lines) - 1
-            for number, line in enumerate(lines):
-                here = at
-                at += (len(line) if raw_lines is None else len(raw_lines[number])) + 1
-                if line.startswith("#"):
-                    if rows:
-                        yield _TsvBatch(header.path or self.log, header, rows)
-                    header = header.read(line)
-                    rows = []
-                elif line.strip("\r\x00 "):
-                    values = line.rstrip("\r").split(header.separator)
-                    if len(values) == len(header.fields):
-                        rows.append(values)
-                        report.records += 1
-                    elif number == last:
-                        report.unfinished += 1
-                    else:
-                        reason = (
-                            f"{len(values)} values where #fields names {len(header.fields)}"
-                            if header.fields
-                            else "a line before any #fields"
-                        )
-                        report.reject(
-                            Rejected(self.path, here, reason, line.encode("utf-8", "replace")[:KEPT_BYTES])
-                        )
-            if rows:
-                yield _TsvBatch(header.path or self.log, header, rows)
+            yield from reader.read(block, offset, self.file, report)
 
 
 def _is_utf8(line: bytes) -> bool:

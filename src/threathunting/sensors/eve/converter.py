@@ -65,13 +65,14 @@ class EveConverter:
 
     def __init__(self) -> None:
         self._ends = Ends()
-        self._dns = DnsJoin()
+        self.dns = DnsJoin()
+        """The queries that wait, for readers of input that grows."""
         self._links = FileLinks()
         ftp = others.Ftp()
         self._handlers: dict[str, Callable[[Event, Record], Converted]] = {
             "flow": flows.conn,
-            "dns": self._dns.dns,
-            "mdns": self._dns.dns,
+            "dns": self.dns.dns,
+            "mdns": self.dns.dns,
             "http": lambda event, base: http(event, base, self._links),
             "fileinfo": lambda event, base: fileinfo(event, base, self._links),
             "smtp": lambda event, base: mail.smtp(event, base, self._links),
@@ -97,7 +98,7 @@ class EveConverter:
     @property
     def evicted(self) -> int:
         """DNS queries that came out without waiting longer for an answer, to make room."""
-        return self._dns.evicted
+        return self.dns.evicted
 
     def convert(self, event: Event) -> list[tuple[str, Record]]:
         """The records of an event, as (log name, record); none where it has no type or tells of Suricata."""
@@ -112,4 +113,4 @@ class EveConverter:
 
     def flush(self) -> list[tuple[str, Record]]:
         """The records still held at the end of the input: DNS queries without an answer."""
-        return list(self._dns.flush())
+        return list(self.dns.flush())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from threathunting.records import Record
 from threathunting.sensors.eve.flows import proto
@@ -30,6 +31,16 @@ PATIENCE = 30.0
 """Seconds, of the events' own time, that a query waits for its answer."""
 
 _Key = tuple[object, int]
+
+
+class _Asked(NamedTuple):
+    record: Record
+    place: int
+    """Where in the input its event begins."""
+    arrived: float
+    """When it was read, by the reader's clock."""
+
+
 _QUERY, _ANSWER = frozenset({"query", "request"}), frozenset({"answer", "response"})
 
 
@@ -43,9 +54,16 @@ class DnsJoin:
 
     max_pending: int = MAX_PENDING
     evicted: int = 0
+    place: int = 0
+    """Where in the input the event begins that is converted next; for readers of input that grows."""
+    now: float = 0.0
+    """When that event was read, in seconds of any steady clock."""
+    reach: int | None = None
+    """The least place of the queries that have come out since this was last set to None."""
 
     def __post_init__(self) -> None:
-        self._pending: OrderedDict[_Key, list[Record]] = OrderedDict()
+        # By key the place of its first query, and those that wait.
+        self._pending: OrderedDict[_Key, tuple[int, list[_Asked]]] = OrderedDict()
 
     def dns(self, event: Event, base: Record) -> Converted:
         """Convert a dns event (version 2 of Suricata 7, version 3 of Suricata 8)."""
@@ -65,15 +83,23 @@ class DnsJoin:
             yield from self._answer(key, dns, base)
 
     def _ask(self, key: _Key, query: Record) -> Converted:
-        waiting = self._pending.setdefault(key, [])
-        waiting.append(query)
+        _, waiting = self._pending.setdefault(key, (self.place, []))
+        waiting.append(_Asked(query, self.place, self.now))
         if len(waiting) > MAX_SAME:
             self.evicted += 1
-            yield "dns", waiting.pop(0)
+            yield from self._out(waiting.pop(0))
         if len(self._pending) > self.max_pending:
-            _, given_up = self._pending.popitem(last=False)
+            _, (_, given_up) = self._pending.popitem(last=False)
             self.evicted += len(given_up)
-            yield from (("dns", record) for record in given_up)
+            yield from self._out(*given_up)
+
+    def _out(self, *given_up: _Asked) -> Converted:
+        for asked in given_up:
+            self._reached(asked.place)
+            yield "dns", asked.record
+
+    def _reached(self, place: int) -> None:
+        self.reach = place if self.reach is None else min(self.reach, place)
 
     def _answer(self, key: _Key, dns: Event, base: Record) -> Converted:
         response = _response(dns)
@@ -88,30 +114,61 @@ class DnsJoin:
 
     def _take(self, key: _Key, name: object) -> Record | None:
         """The oldest query that an answer to ``name`` (None: to anything) can be for."""
-        waiting = self._pending.get(key)
+        _, waiting = self._pending.get(key, (0, None))
         if waiting is None:
             return None
-        for number, record in enumerate(waiting):
-            if name is None or record.get("query") in (name, None):
+        for number, asked in enumerate(waiting):
+            if name is None or asked.record.get("query") in (name, None):
                 del waiting[number]
                 if not waiting:
                     del self._pending[key]
-                return record
+                self._reached(asked.place)
+                return asked.record
         return None
 
     def _expire(self, now: float | None) -> Converted:
         while self._pending and now is not None:
             key = next(iter(self._pending))
-            asked = self._pending[key][-1].get("ts")
+            asked = self._pending[key][1][-1].record.get("ts")
             if asked is not None and asked > now - PATIENCE:
                 return
-            yield from (("dns", record) for record in self._pending.pop(key))
+            yield from self._out(*self._pending.pop(key)[1])
+
+    def expire(self, now: float) -> Converted:
+        """The queries that have waited for ``PATIENCE`` seconds by the reader's clock, as in a quiet stream."""
+        while self._pending:
+            key = next(iter(self._pending))
+            if self._pending[key][1][-1].arrived > now - PATIENCE:
+                return
+            yield from self._out(*self._pending.pop(key)[1])
+
+    def low(self) -> int | None:
+        """The least place of the queries that wait; None where none does."""
+        least: int | None = None
+        for first, waiting in self._pending.values():
+            # Keys stand in the order of their first queries.
+            if least is not None and first >= least:
+                break
+            here = min(asked.place for asked in waiting)
+            least = here if least is None else min(least, here)
+        return least
+
+    def before(self, place: int) -> Converted:
+        """The waiting queries that were asked before a place, which are given up."""
+        for key, (first, waiting) in list(self._pending.items()):
+            if first >= place:
+                return
+            old = [asked for asked in waiting if asked.place < place]
+            waiting[:] = waiting[len(old) :]
+            if not waiting:
+                del self._pending[key]
+            yield from self._out(*old)
 
     def flush(self) -> Converted:
         """The queries that still wait, at the end of the input."""
         while self._pending:
-            _, waiting = self._pending.popitem(last=False)
-            yield from (("dns", record) for record in waiting)
+            _, (_, waiting) = self._pending.popitem(last=False)
+            yield from self._out(*waiting)
 
 
 def _questions(dns: Event) -> list[Record]:

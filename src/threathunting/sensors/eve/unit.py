@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,6 +32,42 @@ def looks_like_eve(line: bytes) -> bool:
     return isinstance(event.get("event_type"), str) and isinstance(event.get("timestamp"), str)
 
 
+class EveReader:
+    """Reads blocks of lines of an EVE file, one after the other, as what later events need is remembered."""
+
+    def __init__(self, converter: EveConverter | None = None) -> None:
+        """Begin with nothing remembered, or with what ``converter`` remembers."""
+        self.converter = converter or EveConverter()
+        self._rows = _Rows({})
+
+    def read(
+        self, block: bytes, offset: int, path: Path, wanted: Wanted, report: ReadReport
+    ) -> Iterator[Batch]:
+        """The records of a block that begins at ``offset`` of ``path``; some of them stay behind for ``rest``.
+
+        Lines of event types that no wanted log needs are passed over undecoded.
+        """
+        rows = self._rows
+        rows.want(wanted)
+        dns = self.converter.dns
+        at = offset
+        for line in _lines(block):
+            event = None if rows.unwanted(line) else _event(line, at, path, report)
+            if event is not None:
+                dns.place = at
+                rows.add(self.converter.convert(event))
+            at += len(line)
+            if rows.count >= BATCH_ROWS:
+                yield from rows.batches()
+        report.records += rows.passed_over
+        rows.passed_over = 0
+
+    def rest(self, given_up: Iterable[tuple[str, Record]] = ()) -> Iterator[Batch]:
+        """The records that stayed behind, and these that the converter has given up on."""
+        self._rows.add(list(given_up))
+        yield from self._rows.batches()
+
+
 @dataclass(frozen=True)
 class EveUnit:
     """A Suricata EVE file, plain or compressed. See ``records.Unit``.
@@ -53,47 +89,38 @@ class EveUnit:
         return None
 
     def batches(self, wanted: Wanted, report: ReadReport) -> Iterator[Batch]:
-        """See ``records.Unit``. Lines of event types that no wanted log needs are passed over undecoded."""
-        converter = EveConverter()
-        rows = _Rows(wanted)
+        """See ``records.Unit``."""
+        reader = EveReader()
         for offset, block in blocks(self.file, Span(limit=self.size), report):
             report.bytes += len(block)
-            at = offset
-            for line in _lines(block):
-                event = None if rows.unwanted(line) else self._event(line, at, report)
-                if event is not None:
-                    rows.add(converter.convert(event))
-                at += len(line)
-                if rows.count >= BATCH_ROWS:
-                    yield from rows.batches()
-        rows.add(converter.flush())
-        report.records += rows.lines
-        yield from rows.batches()
+            yield from reader.read(block, offset, self.file, wanted, report)
+        yield from reader.rest(reader.converter.flush())
 
-    def _event(self, line: bytes, offset: int, report: ReadReport) -> Event | None:
-        """A line's event; None, and counted in the report, where it has none."""
-        if not line.strip():
+
+def _event(line: bytes, offset: int, path: Path, report: ReadReport) -> Event | None:
+    """A line's event; None, and counted in the report, where it has none."""
+    if not line.strip():
+        return None
+    try:
+        event: Any = _decoder.decode(line)
+        if not isinstance(event, dict):
+            event = repaired(line)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, ValueError):
+        if not line.endswith(b"\n"):
+            report.unfinished += 1
             return None
         try:
-            event: Any = _decoder.decode(line)
-            if not isinstance(event, dict):
-                event = repaired(line)
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, ValueError):
-            if not line.endswith(b"\n"):
-                report.unfinished += 1
-                return None
-            try:
-                event = repaired(line)
-            except ValueError as error:
-                report.reject(Rejected(self.path, offset, str(error), line[:KEPT_BYTES]))
-                return None
-            report.repaired_records += 1
-        if not isinstance(event.get("event_type"), str):
-            report.reject(Rejected(self.path, offset, "not an EVE event: no event_type", line[:KEPT_BYTES]))
+            event = repaired(line)
+        except ValueError as error:
+            report.reject(Rejected(str(path), offset, str(error), line[:KEPT_BYTES]))
             return None
-        report.records += 1
-        found: Event = event
-        return found
+        report.repaired_records += 1
+    if not isinstance(event.get("event_type"), str):
+        report.reject(Rejected(str(path), offset, "not an EVE event: no event_type", line[:KEPT_BYTES]))
+        return None
+    report.records += 1
+    found: Event = event
+    return found
 
 
 def _lines(block: bytes) -> Iterator[bytes]:
@@ -111,11 +138,17 @@ class _Rows:
 
     def __init__(self, wanted: Wanted) -> None:
         self.count = 0
-        self.lines = 0
-        """Lines passed over."""
+        self.passed_over = 0
+        """Lines passed over, whose events count as records all the same."""
         self._wanted = wanted
         self._skip: dict[bytes, bool] = {}
         self._logs: dict[str, list[Record]] = {}
+
+    def want(self, wanted: Wanted) -> None:
+        """From now on these logs are wanted."""
+        if wanted is not self._wanted:
+            self._wanted = wanted
+            self._skip.clear()
 
     def unwanted(self, line: bytes) -> bool:
         """Whether a line is whole and of an event type that no wanted log needs."""
@@ -128,7 +161,7 @@ class _Rows:
         skip = self._skip.get(found[1])
         if skip is None:
             skip = self._skip[found[1]] = self._wanted.keys().isdisjoint(logs_of(found[1].decode()))
-        self.lines += skip
+        self.passed_over += skip
         return skip
 
     def add(self, records: list[tuple[str, Record]]) -> None:
