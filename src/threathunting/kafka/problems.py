@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from confluent_kafka import KafkaError, KafkaException
 
+_NO_TOPIC = "the topic does not exist; create it, or let 'threathunting intel push --create-topics' do it"
+_SAME_NAME = "another instance runs under the same name; give each its own service.name"
+
 _HINTS = {
     KafkaError._ALL_BROKERS_DOWN: "no broker can be reached",
     KafkaError._TRANSPORT: "the connection to a broker failed",
@@ -14,12 +17,12 @@ _HINTS = {
     KafkaError.TOPIC_AUTHORIZATION_FAILED: "we may not use this topic; its ACLs don't allow it",
     KafkaError.GROUP_AUTHORIZATION_FAILED: "we may not use this consumer group; its ACLs don't allow it",
     KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED: "we may not write in transactions; the ACLs don't allow it",
-    KafkaError.UNKNOWN_TOPIC_OR_PART: "the topic does not exist; create it, or let 'threathunting intel push --create-topics' do it",
-    KafkaError._UNKNOWN_TOPIC: "the topic does not exist; create it, or let 'threathunting intel push --create-topics' do it",
+    KafkaError.UNKNOWN_TOPIC_OR_PART: _NO_TOPIC,
+    KafkaError._UNKNOWN_TOPIC: _NO_TOPIC,
     KafkaError._UNKNOWN_PARTITION: "the topic has no such partition",
-    KafkaError.FENCED_INSTANCE_ID: "another instance runs under the same name; give each its own service.name",
-    KafkaError._FENCED: "another instance runs under the same name; give each its own service.name",
-    KafkaError.INVALID_PRODUCER_EPOCH: "another instance runs under the same name; give each its own service.name",
+    KafkaError.FENCED_INSTANCE_ID: _SAME_NAME,
+    KafkaError._FENCED: _SAME_NAME,
+    KafkaError.INVALID_PRODUCER_EPOCH: _SAME_NAME,
     KafkaError.MSG_SIZE_TOO_LARGE: "a message is larger than the topic's max.message.bytes",
     KafkaError.INVALID_RECORD: "the topic refuses messages without key, as it is compacted",
     KafkaError.KAFKA_STORAGE_ERROR: "the broker can't write to its disk",

@@ -65,7 +65,7 @@ class Appender:
 
     def _moved(self, name: str) -> bool:
         with suppress(FileNotFoundError):
-            there, ours = os.stat(self.folder / f"{name}.log"), os.fstat(self._open[name])
+            there, ours = (self.folder / f"{name}.log").stat(), os.fstat(self._open[name])
             return (there.st_dev, there.st_ino) != (ours.st_dev, ours.st_ino)
         return True
 

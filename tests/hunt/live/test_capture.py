@@ -101,7 +101,7 @@ def test_a_sighting_captures_what_came_before_and_what_follows() -> None:
     assert found.lines == []
     found = take(capture, [http(4, "C1", "evil.example"), http(5, "C2")], hunting)
     assert captured(found) == [("http", 1), ("conn", 3), ("http", 4)]
-    assert [line.log for line in found.lines][0] == "intel"
+    assert next(line.log for line in found.lines) == "intel"
     assert captured(take(capture, [http(6, "C1"), conn(7, "C2")], hunting)) == [("http", 6)]
 
 

@@ -8,9 +8,8 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from threathunting.intel.allowlist import AllowList
-from threathunting.intel.replay import Replay
+from threathunting.intel.replay import Refused, Replay, TopicMessage
 from threathunting.kafka.intel_topic import IntelTopic
-from threathunting.kafka.told import Told
 from threathunting.service.live.armed import Armed
 from threathunting.service.live.intel_files import IntelFiles
 from threathunting.service.live.rejected import Rejected
@@ -47,7 +46,10 @@ class Arming(Pipeline):
         self._tasks: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._files_read = False
         self._topic: IntelTopic | None = None
-        self._replay = Replay(armed, config.intel.default_source, config.intel.default_expire)
+        # The allow-list is the store's own affair: what it holds back may come in later.
+        self._replay = Replay(
+            armed, default_source=config.intel.default_source, default_expire=config.intel.default_expire
+        )
         self._rejected: Rejected | None = None
         if config.kafka is not None and config.intel.topic is not None:
             self._rejected = Rejected(running, config.kafka, config.intel.rejected, state)
@@ -88,7 +90,7 @@ class Arming(Pipeline):
         return IntelStatus(
             topic=self.running.config.intel.topic,
             ready=not self.not_ready(),
-            messages=self._replay.messages,
+            messages=sum(self._replay.counts.values()),
             position=0 if topic is None else topic.position,
             end=0 if topic is None else topic.end,
             files=self._files.status,
@@ -138,19 +140,20 @@ class Arming(Pipeline):
             if self._rejected is not None:
                 self._rejected.close()
 
-    def _apply(self, told: Sequence[Told]) -> None:
+    def _apply(self, told: Sequence[TopicMessage]) -> None:
         for begin in range(0, len(told), _CHUNK):
+            now = time.time()
             with self.armed.lock:
                 refused = [
-                    (message, reason)
+                    (message, outcome.reason)
                     for message in told[begin : begin + _CHUNK]
-                    if (reason := self._replay.apply(message)) is not None
+                    if isinstance(outcome := self._replay.apply(message, now), Refused)
                 ]
             for message, reason in refused:
                 self._refuse(message, reason)
         self.running.metrics.intel_messages_total.inc(len(told))
 
-    def _refuse(self, message: Told, reason: str) -> None:
+    def _refuse(self, message: TopicMessage, reason: str) -> None:
         self.running.metrics.rejected_intel_total.inc()
         where = f"{message.topic}/{message.partition}"
         self.running.problems.tell(where, f"an intel message is refused: {reason}")

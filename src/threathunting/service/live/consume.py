@@ -181,7 +181,7 @@ class ConsumePipeline(Pipeline, Handler):
             running.aside.keep(
                 (source, offsets[place], reason, values[place] or b"") for place, reason in decoded.refused
             )
-            place, reason = decoded.refused[0]
+            reason = decoded.refused[0].reason
             running.problems.tell(
                 source, f"{len(decoded.refused)} messages hold no record, the first: {reason}"
             )

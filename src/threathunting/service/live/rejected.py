@@ -6,9 +6,9 @@ from collections import deque
 
 import msgspec
 
+from threathunting.intel.replay import TopicMessage
 from threathunting.kafka.connection import Connection
 from threathunting.kafka.producer import Writer
-from threathunting.kafka.told import Told
 from threathunting.service.live.running import Running
 from threathunting.service.live.state import State
 
@@ -31,11 +31,11 @@ class Rejected:
         self._topic = topic
         self._state = state
         self._writer: Writer | None = None
-        self._waiting: deque[tuple[Told, str]] = deque()
+        self._waiting: deque[tuple[TopicMessage, str]] = deque()
         self._marks: dict[str, int] = {}
         self._dropped = 0
 
-    def tell(self, message: Told, reason: str) -> None:
+    def tell(self, message: TopicMessage, reason: str) -> None:
         """Pass on a refusal, unless that was done before."""
         if self._topic is None or message.offset <= self._mark(message):
             return
@@ -80,13 +80,13 @@ class Rejected:
             self.tick()
             self._writer.close()
 
-    def _mark(self, message: Told) -> int:
+    def _mark(self, message: TopicMessage) -> int:
         name = _name(message)
         if name not in self._marks:
             self._marks[name] = self._state.mark(name)
         return self._marks[name]
 
-    def _write(self, message: Told, reason: str) -> None:
+    def _write(self, message: TopicMessage, reason: str) -> None:
         assert self._topic is not None
         if self._writer is None:
             self._writer = Writer(
@@ -100,7 +100,7 @@ class Rejected:
                 "topic": message.topic,
                 "partition": message.partition,
                 "offset": message.offset,
-                "timestamp": message.timestamp,
+                "timestamp": message.at,
                 "key": _text(message.key),
                 "message": _text(message.value),
                 "instance": self._running.config.service.name,
@@ -113,7 +113,7 @@ class Rejected:
             self._running.problems.tell("intel", str(error))
 
 
-def _name(message: Told) -> str:
+def _name(message: TopicMessage) -> str:
     return f"rejected {message.topic}/{message.partition}"
 
 

@@ -14,10 +14,10 @@ import structlog
 from threathunting import __version__
 from threathunting.hunt.live import Hunter
 from threathunting.service.config_schema import Config
-from threathunting.service.hunting import registry
 from threathunting.service.http import Server
-from threathunting.service.live.arming import Arming
+from threathunting.service.hunting import registry
 from threathunting.service.live.armed import Armed
+from threathunting.service.live.arming import Arming
 from threathunting.service.live.consume import ConsumePipeline
 from threathunting.service.live.control import Control, policy_of, read_allow_list
 from threathunting.service.live.follow import FollowPipeline
@@ -91,7 +91,7 @@ class Service:
             "started",
             name=self.config.service.name,
             version=__version__,
-            http=None if self.server is None else "%s:%d" % self.server.address,
+            http=None if self.server is None else "{}:{}".format(*self.server.address),
         )
 
     def stop(self) -> bool:
@@ -123,7 +123,11 @@ class Service:
 
 
 def main(config: Config, path: Path | None) -> int:
-    """Run until SIGTERM or SIGINT; the exit status: 0 drained, 1 something failed. SIGHUP reads the configuration again."""
+    """Run until SIGTERM or SIGINT; SIGHUP reads the configuration again.
+
+    The exit status: 0 drained, 1 something failed. Raises ValueError and OSError, with a sentence, where it
+    can't start.
+    """
     logs = Logs(Redactor(config.secrets()))
     logs.set_up(config.log.format, config.log.level)
     service = Service(config, path, logs)
