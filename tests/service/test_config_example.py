@@ -134,3 +134,15 @@ def test_every_key_is_explained() -> None:
     for number, line in enumerate(lines):
         if re.match(r"#?[a-z_]+ = ", line):
             assert re.match(r"# |#?[a-z_]+ = ", lines[number - 1]), line
+
+
+def test_the_configurations_in_the_docs_load(folder: Path) -> None:
+    page = (EXAMPLE.parents[1] / "docs" / "configuration.md").read_text()
+    blocks = [
+        re.sub(r"^ {4}", "", block, flags=re.M)
+        for block in re.findall(r"\n\n((?: {4}\[.*\n)(?:(?: {4}.*)?\n)*)", page)
+    ]
+    assert len(blocks) == 2
+    for block in blocks:
+        (folder / "c.toml").write_text(block)
+        assert load(folder / "c.toml", {}).follow

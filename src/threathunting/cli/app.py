@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from threathunting import __version__
-from threathunting.cli import common, intel, plugins
+from threathunting.cli import common, intel, plugins, run, status
 from threathunting.cli.common import BAD_INPUT, FAILURE, errors_console, sentences
 from threathunting.hunt.conversations import MAX_CONVERSATIONS
 
@@ -27,7 +27,6 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(intel.app, name="intel")
-app.command("plugins")(plugins.show)
 
 MAX_DEFAULT_WORKERS = 4
 
@@ -183,6 +182,11 @@ def hunt(
         raise typer.Exit(FAILURE)
     if result.errors:
         raise typer.Exit(BAD_INPUT)
+
+
+app.command("run")(run.run)
+app.command("status")(status.show)
+app.command("plugins")(plugins.show)
 
 
 def main() -> None:

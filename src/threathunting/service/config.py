@@ -54,6 +54,22 @@ def load(path: str | os.PathLike[str], environ: Mapping[str, str] = os.environ) 
     return config
 
 
+def load_http(path: str | os.PathLike[str], environ: Mapping[str, str] = os.environ) -> Http:
+    """Section ``[http]`` alone: who asks a service for its state needs neither its secrets nor its files.
+
+    Raises ValueError as ``load`` does.
+    """
+    text = _text(path)
+    problems = Problems(str(path), _places(path, text))
+    section = tomllib.loads(text).get("http", {})
+    http: Http | None = Reader(problems, Path(path).absolute().parent, environ, CHECKS).struct(
+        Http, section, ("http",)
+    )
+    if http is None or problems:
+        raise ValueError(problems.text())
+    return http
+
+
 def _text(path: str | os.PathLike[str]) -> str:
     try:
         return Path(path).read_bytes().decode("utf-8-sig")
