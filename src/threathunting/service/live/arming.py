@@ -86,13 +86,14 @@ class Arming(Pipeline):
 
     def status(self) -> IntelStatus:
         """How far the intel is read."""
-        topic = self._topic
+        messages = sum(self._replay.counts.values())
+        lag = None if self._topic is None else self._topic.lag()
         return IntelStatus(
             topic=self.running.config.intel.topic,
             ready=not self.not_ready(),
-            messages=sum(self._replay.counts.values()),
-            position=0 if topic is None else topic.position,
-            end=0 if topic is None else topic.end,
+            messages=messages,
+            position=messages,
+            end=messages + (lag or 0),
             files=self._files.status,
         )
 
@@ -112,7 +113,7 @@ class Arming(Pipeline):
         running, config = self.running, self.running.config
         self.state = "reading"
         if config.kafka is not None and config.intel.topic is not None:
-            self._topic = IntelTopic(config.kafka, config.intel.topic)
+            self._topic = IntelTopic(config.kafka, config.intel.topic, instance=config.service.name)
         self._files.use(config.intel.files)
         self._files_read = True
         ticked = 0.0

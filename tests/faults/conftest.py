@@ -1,0 +1,3 @@
+"""Faults need the broker's fixtures."""
+
+from tests.integration.conftest import *  # noqa: F403
