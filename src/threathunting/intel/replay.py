@@ -76,7 +76,10 @@ class Sink(Protocol):
     """Where items are armed; ``Store`` is one."""
 
     def add(self, indicator: Indicator, item: Item) -> bool:
-        """Arm an item in place of the same source's; False where it stood there. OverflowError when full."""
+        """Arm an item in place of the same source's; False where it stood there.
+
+        Raises OverflowError or ValueError, with the reason, where it may not be armed.
+        """
 
     def remove(self, indicator: Indicator, source: str) -> bool:
         """Disarm one source's item; False where there was none."""
@@ -157,7 +160,7 @@ class Replay:
             return Outcome.EXPIRED
         try:
             return Outcome.ARMED if self._sink.add(indicator, item) else Outcome.UNCHANGED
-        except OverflowError as error:
+        except (OverflowError, ValueError) as error:
             return Refused(str(error))
 
     def _removal(self, told: TopicMessage, now: float) -> Outcome | Refused:

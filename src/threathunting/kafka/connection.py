@@ -70,8 +70,8 @@ class Connection(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_onl
     def __repr__(self) -> str:
         return f"Connection({', '.join(self.brokers)})"
 
-    def __rich_repr__(self) -> Iterator[tuple[str, Any]]:
-        yield "brokers", self.brokers
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        return [("brokers", self.brokers)]
 
     def resolved(self) -> Connection:
         """The same with its secrets read from their files; itself where it names none.

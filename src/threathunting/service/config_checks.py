@@ -118,7 +118,7 @@ def _topics(config: Config, problems: Problems) -> None:
     for place in _TOPICS:
         value: Any = config
         for name in place:
-            value = getattr(value, name, None)
+            value = getattr(value, str(name), None)
         if value is not None:
             named.append((place, value))
     # What stands in the file comes last, so that it is told, and not a default that was there before it.

@@ -34,14 +34,14 @@ class _Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     pass
 
 
-class Service(_Section):
+class Service(_Section, frozen=True):
     """``[service]``. ``name`` is never empty once loaded."""
 
     name: str = ""
     state: FilePath = "/var/lib/threathunting"
 
 
-class Intel(_Section):
+class Intel(_Section, frozen=True):
     """``[intel]``: what is hunted for. Without ``[kafka]``, ``topic`` and ``rejected`` are None."""
 
     topic: Topic = "intelligence"
@@ -55,7 +55,7 @@ class Intel(_Section):
     levels: dict[str, Level] = {}
 
 
-class Hunt(_Section):
+class Hunt(_Section, frozen=True):
     """``[hunt]``: where and how is hunted. ``modules`` is None for all of them."""
 
     modules: tuple[str, ...] | None = None
@@ -67,7 +67,7 @@ class Hunt(_Section):
     max_conversations: Count = MAX_CONVERSATIONS
 
 
-class Follow(_Section):
+class Follow(_Section, frozen=True):
     """One ``[[follow]]``: logs that are read as they grow."""
 
     path: Paths
@@ -77,16 +77,16 @@ class Follow(_Section):
     ship: bool = True
 
 
-class Consume(_Section):
+class Consume(_Section, frozen=True):
     """``[consume]``: topics of records, read in a consumer group."""
 
     topics: tuple[TopicName, ...]
     group: str = "threathunting"
     logs: dict[str, str] = {}
-    flags_topic: Topic = "conversations"
+    flags_topic: TopicName = "conversations"
 
 
-class KafkaOutput(_Section):
+class KafkaOutput(_Section, frozen=True):
     """``[output.kafka]``: the topics for results."""
 
     enabled: bool = True
@@ -95,13 +95,13 @@ class KafkaOutput(_Section):
     sensors: Topic = "sensors"
 
 
-class FilesOutput(_Section):
+class FilesOutput(_Section, frozen=True):
     """``[output.files]``: a folder for results."""
 
     folder: FilePath
 
 
-class Output(_Section):
+class Output(_Section, frozen=True):
     """``[output]``. ``kafka`` is None without ``[kafka]`` and where it isn't enabled."""
 
     format: Format = "ecs"
@@ -109,14 +109,14 @@ class Output(_Section):
     files: FilesOutput | None = None
 
 
-class Commit(_Section):
+class Commit(_Section, frozen=True):
     """``[commit]``: how often results and positions are made fast together."""
 
     interval: Annotated[float, is_a("duration", gt=0, le=30)] = 0.1
     max_records: Count = 20_000
 
 
-class Http(_Section):
+class Http(_Section, frozen=True):
     """``[http]``: where metrics and state are served; ``listen`` is None for nowhere."""
 
     listen: Annotated[str | None, is_a("optional")] = "127.0.0.1:9167"
@@ -130,14 +130,14 @@ class Http(_Section):
         return host.strip("[]"), int(port)
 
 
-class Log(_Section):
+class Log(_Section, frozen=True):
     """``[log]``: what the service says on standard error."""
 
     format: Literal["console", "json"] = "console"
     level: Literal["debug", "info", "warning", "error"] = "info"
 
 
-class Config(_Section):
+class Config(_Section, frozen=True):
     """The whole file. Durations are seconds, sizes are bytes, paths are absolute, secrets are read."""
 
     service: Service = Service()

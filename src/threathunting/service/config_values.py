@@ -43,7 +43,8 @@ _ABSENT: Any = _Wrong("?")
 
 def is_a(kind: str, **bounds: float) -> msgspec.Meta:
     """The mark of a kind of value on a type, with msgspec's bounds."""
-    return msgspec.Meta(extra={"is": kind}, **bounds)
+    make: Callable[..., msgspec.Meta] = msgspec.Meta
+    return make(extra={"is": kind}, **bounds)
 
 
 def duration(text: str) -> float:
@@ -280,4 +281,5 @@ def _named(value: Any) -> str:
         return str(value).lower()
     if isinstance(value, int | float):
         return str(value)
-    return {str: "text", list: "a list", dict: "a table"}.get(type(value), "a date or time")
+    named: dict[type, str] = {str: "text", list: "a list", dict: "a table"}
+    return named.get(type(value), "a date or time")

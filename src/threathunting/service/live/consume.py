@@ -94,7 +94,6 @@ class ConsumePipeline(Pipeline, Handler):
         """See ``Pipeline``."""
         running, settings = self.running, self._settings
         hunt = running.config.hunt
-        assert settings.flags_topic is not None
         self.streams = {}
         self.table = FlagTable(hunt.max_conversations, hunt.conversation_idle)
         self._pending = _Pending()
@@ -227,7 +226,6 @@ class ConsumePipeline(Pipeline, Handler):
             return
         pending = self._pending
         topic = self._settings.flags_topic
-        assert topic is not None
         outputs = self.running.outputs
         if not outputs.limits_known:
             outputs.know_limits(message_limits(self._connection, outputs.topics))

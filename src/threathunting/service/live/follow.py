@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
+import msgspec
+
 from threathunting.hunt.live import Capture, FlagTable, Found, Raised
 from threathunting.hunt.live.shipping import Shipping
 from threathunting.kafka.limits import message_limits
@@ -24,6 +26,8 @@ DRAIN = 15.0
 """Seconds that a stopping service waits for the broker; what is then not acknowledged is read again next time."""
 
 _COMPLAIN = 5.0
+
+_decoder = msgspec.json.Decoder(FileState)
 
 
 class FollowPipeline(Pipeline):
@@ -49,12 +53,12 @@ class FollowPipeline(Pipeline):
     def lag(self) -> int:
         """Bytes that are there and not yet read."""
         follower = self.follower
-        return 0 if follower is None else follower.lag()
+        return 0 if follower is None else follower.lag
 
     def files(self) -> int:
         """Files that are followed."""
         follower = self.follower
-        return 0 if follower is None else follower.files()
+        return 0 if follower is None else len(follower.files)
 
     def session(self) -> None:
         """See ``Pipeline``."""
@@ -70,7 +74,7 @@ class FollowPipeline(Pipeline):
             rotated=settings.rotated,
             known=running.hunter.registry.logs.keys(),
             begin=settings.begin,
-            saved=[FileState.decode(data) for data in self._state.files(self._source)],
+            saved=[_decoder.decode(data) for data in self._state.files(self._source)],
         )
         self._writer: Writer | None = None
         self._found = Found()
@@ -180,14 +184,14 @@ class FollowPipeline(Pipeline):
         outputs.sync()
         if self._writer is not None and not self._acknowledged(self._writer, drain):
             return
-        for problem in self.follower.problems():
+        for problem in self.follower.problems:
             self.running.problems.tell(self.name, problem)
         flags = {(flag.kind, flag.key): flag for flag in found.flags}
         assert self.capture is not None
         forgotten = self.table.expire(self.capture.time)
         self._state.save(
             self._source,
-            [(state.key, state.encode()) for state in self.follower.states(self._low)],
+            [(state.key, msgspec.json.encode(state)) for state in self.follower.states(self._low)],
             [self._whole(flag) for flag in flags.values()],
             forgotten,
         )

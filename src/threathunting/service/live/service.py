@@ -23,6 +23,7 @@ from threathunting.service.live.control import Control, policy_of, read_allow_li
 from threathunting.service.live.follow import FollowPipeline
 from threathunting.service.live.outputs import Outputs
 from threathunting.service.live.running import Aside, Pipeline, Problems, Running
+from threathunting.service.live.sensors import SensorsTopic
 from threathunting.service.live.state import State
 from threathunting.service.live.telling import Telling
 from threathunting.service.logs import Logs
@@ -66,6 +67,7 @@ class Service:
         if config.consume is not None:
             self.pipelines.append(ConsumePipeline(self.running))
         self.telling = Telling(self.running, self.arming, self.pipelines, self.control)
+        self._sensors = SensorsTopic(self.running)
         self.server: Server | None = None
         if (address := config.http.address) is not None:
             self.server = Server(
@@ -94,6 +96,11 @@ class Service:
             http=None if self.server is None else "{}:{}".format(*self.server.address),
         )
 
+    def tick(self) -> None:
+        """To be called every second or so."""
+        self.telling.refresh()
+        self._sensors.tick(self.telling.status())
+
     def stop(self) -> bool:
         """Drain and stop; whether every part could make fast what it held."""
         self.running.log.info("stopping")
@@ -106,6 +113,8 @@ class Service:
         late = [thread.name for thread in threads if thread.is_alive()]
         if late:
             self.running.problems.tell("service", f"{', '.join(late)} did not stop in {DRAIN:.0f} s")
+        self._sensors.tick(self.telling.status())
+        self._sensors.close()
         if self.server is not None:
             self.server.close()
         self.running.outputs.close()
@@ -150,7 +159,7 @@ def main(config: Config, path: Path | None) -> int:
             wake.wait(1.0)
             wake.clear()
             logs.flush()
-            service.telling.refresh()
+            service.tick()
             while asked:
                 if asked.pop(0) == signal.SIGHUP:
                     service.control.reload()
