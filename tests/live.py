@@ -117,9 +117,7 @@ class Topics:
 class Service:
     """``threathunting run`` as a process, with its configuration and state in ``folder``."""
 
-    def __init__(
-        self, folder: Path, topics: Topics | None, name: str = "one", **sections: Mapping[str, Any]
-    ) -> None:
+    def __init__(self, folder: Path, topics: Topics | None, name: str = "one", **sections: Any) -> None:
         """``sections``: further keys by section (``hunt={"modules": [...]}``), over what topics ask for."""
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)

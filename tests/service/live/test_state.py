@@ -25,15 +25,15 @@ def flag(key: str, at: float = 1.0) -> Raised:
 
 def test_files_flags_and_marks_come_back(tmp_path: Path) -> None:
     state = State(tmp_path / "state")
-    state.save("a", [("k1", b"1"), ("k2", b"2")], [flag("C2", 2.0), flag("C1", 1.0)], [])
-    state.save("b", [("k1", b"other")], [], [])
+    state.save("a", [("k1", b"1"), ("k2", b"2")], [], [flag("C2", 2.0), flag("C1", 1.0)], [])
+    state.save("b", [("k1", b"other")], [], [], [])
     state.set_marks([("x", 7)])
     state.close()
     state = State(tmp_path / "state")
     assert state.files("a") == [b"1", b"2"]
     assert state.flags("a") == [flag("C1", 1.0), flag("C2", 2.0)]
     assert (state.mark("x"), state.mark("y")) == (7, -1)
-    state.save("a", [("k2", b"3")], [flag("C3", 3.0)], [(Kind.CONVERSATION, "C1")])
+    state.save("a", [("k2", b"3")], ["k1"], [flag("C3", 3.0)], [(Kind.CONVERSATION, "C1")])
     assert state.files("a") == [b"3"]
     assert [one.key for one in state.flags("a")] == ["C2", "C3"]
     assert state.files("b") == [b"other"]
@@ -52,7 +52,7 @@ def test_what_was_saved_survives_a_kill(tmp_path: Path) -> None:
     code = (
         "import sys, os, signal; from pathlib import Path; from threathunting.service.live.state import State\n"
         "state = State(Path(sys.argv[1]))\n"
-        "for n in range(50): state.save('a', [('k', b'%d' % n)], [], [])\n"
+        "for n in range(50): state.save('a', [('k', b'%d' % n)], [], [], [])\n"
         "os.kill(os.getpid(), signal.SIGKILL)\n"
     )
     done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], env=os.environ)
@@ -73,7 +73,7 @@ def test_a_folder_that_takes_no_writes_is_an_oserror(tmp_path: Path) -> None:
     state = State(tmp_path)
     state._database.execute("pragma query_only = on")
     with pytest.raises(OSError, match="the checkpoint can't be saved"):
-        state.save("a", [("k", b"1")], [], [])
+        state.save("a", [("k", b"1")], [], [], [])
     state._database.execute("pragma query_only = off")
-    state.save("a", [("k", b"1")], [], [])
+    state.save("a", [("k", b"1")], [], [], [])
     state.close()

@@ -33,6 +33,8 @@ class Stream:
     high: int
     """Below it, messages only fill the window: they were dealt with before a restart."""
     committed: Position | None
+    expected: int = 0
+    """No message before this offset can come, unless the topic is another one."""
     rebuilt: bool = False
     """Whether the window is as it was, and the flags told since have been acted upon."""
     lag: int = 0
@@ -148,6 +150,8 @@ class ConsumePipeline(Pipeline, Handler):
             # Fetched before the partition went to another instance.
             return
         offsets = arrived.offsets
+        if offsets[0] < stream.expected:
+            stream = self._begin_anew(stream, offsets[0])
         old = next((n for n, offset in enumerate(offsets) if offset >= stream.high), len(offsets))
         if old:
             self._hunt(stream, arrived.values[:old], offsets[:old], again=True)
@@ -155,6 +159,25 @@ class ConsumePipeline(Pipeline, Handler):
             self._catch_up(stream)
         if old < len(offsets):
             self._hunt(stream, arrived.values[old:], offsets[old:], again=False)
+
+    def _begin_anew(self, stream: Stream, offset: int) -> Stream:
+        """The partition is another one than it was: its topic was deleted and made again."""
+        topic, number = stream.partition
+        self.running.problems.tell(
+            f"{topic}/{number}",
+            f"begins anew at offset {offset}, before {stream.expected}; was it made again? It is read from there",
+        )
+        capture = Capture(
+            stream.capture.origin,
+            self.table,
+            self.running.hunter,
+            self.running.bounds(1 / len(self.streams)),
+            self._flags.place,
+        )
+        fresh = Stream(capture, stream.partition, None, 0, None, offset)
+        self.streams[stream.partition] = fresh
+        self._catch_up(fresh)
+        return fresh
 
     def _catch_up(self, stream: Stream) -> None:
         """The window is as it was; now for the flags that were told since."""
@@ -171,9 +194,10 @@ class ConsumePipeline(Pipeline, Handler):
             start = offsets[messages[0]]
             found = stream.capture.take(batch, _SOURCE, start, size * len(messages) // rows, again)
             self._keep(found)
+        stream.expected = offsets[-1] + 1
         if again:
             return
-        stream.next = offsets[-1] + 1
+        stream.next = stream.expected
         if decoded.refused:
             source = f"{topic}/{number}"
             running.metrics.bad_records_total.labels(topic).inc(len(decoded.refused))
@@ -276,7 +300,7 @@ class ConsumePipeline(Pipeline, Handler):
             if position is None:
                 stream = Stream(capture, partition, None, 0, None)
             else:
-                stream = Stream(capture, partition, position.high, position.high, position)
+                stream = Stream(capture, partition, position.high, position.high, position, position.low)
             self.streams[partition] = stream
             if position is None or position.low >= position.high:
                 self._catch_up(stream)

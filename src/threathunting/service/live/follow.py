@@ -84,7 +84,6 @@ class FollowPipeline(Pipeline):
         try:
             while not running.stopping.is_set():
                 self._step()
-            self._keep(self._shipping.tick(time.monotonic() + 3600))
             self._commit(drain=True)
         finally:
             self.follower.close()
@@ -184,14 +183,16 @@ class FollowPipeline(Pipeline):
         outputs.sync()
         if self._writer is not None and not self._acknowledged(self._writer, drain):
             return
-        for problem in self.follower.problems:
+        for problem in self.follower.news():
             self.running.problems.tell(self.name, problem)
         flags = {(flag.kind, flag.key): flag for flag in found.flags}
         assert self.capture is not None
         forgotten = self.table.expire(self.capture.time)
+        files, gone = self.follower.changes(self._low)
         self._state.save(
             self._source,
-            [(state.key, msgspec.json.encode(state)) for state in self.follower.states(self._low)],
+            [(state.key, msgspec.json.encode(state)) for state in files],
+            gone,
             [self._whole(flag) for flag in flags.values()],
             forgotten,
         )

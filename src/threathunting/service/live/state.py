@@ -72,17 +72,21 @@ class State:
         self,
         source: str,
         files: Iterable[tuple[str, bytes]],
+        gone: Iterable[str],
         flags: Iterable[Raised],
         forgotten: Iterable[tuple[Kind, str]],
     ) -> None:
-        """Save all of a source's file states, and what changed of its flags. Raises OSError."""
+        """Save what changed of a source: states of files, keys of files that are done with, flags. Raises OSError."""
         database = self._database
         with self._one, _as_oserror(self.folder):
             database.execute("begin immediate")
             try:
-                database.execute("delete from files where source = ?", (source,))
                 database.executemany(
-                    "insert into files values (?, ?, ?)", [(source, key, state) for key, state in files]
+                    "delete from files where source = ? and key = ?", [(source, key) for key in gone]
+                )
+                database.executemany(
+                    "insert or replace into files values (?, ?, ?)",
+                    [(source, key, state) for key, state in files],
                 )
                 database.executemany(
                     "delete from flags where source = ? and kind = ? and key = ?",
