@@ -87,7 +87,12 @@ class Arming(Pipeline):
     def status(self) -> IntelStatus:
         """How far the intel is read."""
         messages = sum(self._replay.counts.values())
-        lag = None if self._topic is None else self._topic.lag()
+        topic = self._topic
+        try:
+            lag = None if topic is None else topic.lag()
+        except RuntimeError:
+            # Closed in this very moment, by its own thread.
+            lag = None
         return IntelStatus(
             topic=self.running.config.intel.topic,
             ready=not self.not_ready(),
@@ -136,8 +141,9 @@ class Arming(Pipeline):
                     if self._rejected is not None:
                         self._rejected.tick()
         finally:
-            if self._topic is not None:
-                self._topic.close()
+            topic, self._topic = self._topic, None
+            if topic is not None:
+                topic.close()
             if self._rejected is not None:
                 self._rejected.close()
 
