@@ -14,6 +14,9 @@ MAX_MESSAGES = 400_000
 MAX_BYTES = 128_000_000
 """The same in bytes. A partition may go over its share by what is fetched at a time."""
 
+LOW = 0.5
+"""Below this part of its share a partition that was full is read on."""
+
 _OVERHEAD = 200
 """Bytes of a message in memory beside its key and value."""
 
@@ -82,8 +85,8 @@ class Merge:
             return self._before(math.inf)
         slowest = min(awaited, key=lambda lane: lane.last)
         ready = self._before(slowest.last)
-        if self._is_full(slowest):
-            # All of it was told at one moment: with more of that moment to come, it could never go on.
+        if self._is_full(slowest, LOW):
+            # All that waits was told at one moment. It may be paused, and all others wait for it.
             ready += self._before(math.nextafter(slowest.last, math.inf))
         return ready
 
@@ -93,7 +96,7 @@ class Merge:
 
     def low(self) -> set[int]:
         """The partitions of which more may be read."""
-        return {partition for partition, lane in self._lanes.items() if not self._is_full(lane, 0.5)}
+        return {partition for partition, lane in self._lanes.items() if not self._is_full(lane, LOW)}
 
     def silent(self, now: float) -> list[int]:
         """The partitions that aren't waited for though they haven't been read to their end."""
