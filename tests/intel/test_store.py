@@ -9,7 +9,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from threathunting.intel.store import Hit, Store
+from threathunting.intel.store import Change, Hit, Store
 from threathunting.intel.types import Indicator, IndicatorType, Item
 
 ADDR, SUBNET, DOMAIN, URL = IndicatorType.ADDR, IndicatorType.SUBNET, IndicatorType.DOMAIN, IndicatorType.URL
@@ -42,8 +42,10 @@ TIMES = (0.0, 9.99, 12.0, 20.0)
 class Model(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
-        self.store = Store()
+        self.store = Store(journal=5)
         self.told: list[tuple[Indicator, Item]] = []
+        assert self.store.changes_since(0) == []
+        self.followed: dict[int, tuple[set[Indicator], set[Indicator]]] = {}
 
     @rule(indicator=indicators, item=items)
     def add(self, indicator: Indicator, item: Item) -> None:
@@ -96,6 +98,30 @@ class Model(RuleBasedStateMachine):
             Hit(indicator, tuple(sorted(items, key=lambda item: item.source)))
             for indicator, items in found.items()
         ]
+
+    @rule()
+    def follow(self) -> None:
+        """What is armed and what are rules at a version, kept by someone who follows."""
+        armed = {indicator for indicator, _ in self.told}
+        rules = {indicator for indicator, item in self.told if indicator.type is DOMAIN and item.subdomains}
+        self.followed[self.store.version] = armed, rules
+
+    @invariant()
+    def what_changed_tells_what_is_armed_and_what_matches_more(self) -> None:
+        armed = {indicator for indicator, _ in self.told}
+        rules = {indicator for indicator, item in self.told if indicator.type is DOMAIN and item.subdomains}
+        for version, (armed_then, rules_then) in self.followed.items():
+            changes = self.store.changes_since(version)
+            if self.store.version - version > 5:
+                assert changes is None
+                continue
+            assert changes is not None
+            assert len(changes) == self.store.version - version
+            last = dict(changes)
+            assert {indicator for indicator, change in last.items() if change} == armed & last.keys()
+            assert armed ^ armed_then <= last.keys()
+            more = {indicator for indicator, change in changes if change is Change.ARMED}
+            assert (armed - armed_then) | (rules - rules_then) <= more
 
     @invariant()
     def same(self) -> None:
@@ -174,3 +200,53 @@ def test_a_subnet_is_found_under_our_way_of_writing_it() -> None:
     assert [hit.indicator for hit in store.lookup(ADDR, "::ffff:0:1:2", 0)] == [indicator]
     assert store.remove(indicator, "feed")
     assert store.lookup(ADDR, "::ffff:0:1:2", 0) == []
+
+
+def test_the_journal_begins_with_the_first_who_follows() -> None:
+    store = Store()
+    first, second = Indicator(ADDR, "192.0.2.1"), Indicator(DOMAIN, "evil.example")
+    store.add(first, Item("a"))
+    assert store.changes_since(0) is None
+    version = store.version
+    assert store.changes_since(version) == []
+    store.add(second, Item("a"))
+    store.add(second, Item("b"))
+    store.add(second, Item("b"))
+    store.add(second, Item("b", subdomains=True))
+    store.add(second, Item("b", subdomains=True, level="high"))
+    store.remove(second, "b")
+    store.remove(first)
+    assert store.changes_since(version) == [
+        (second, Change.ARMED),
+        (second, Change.CHANGED),
+        (second, Change.ARMED),
+        (second, Change.CHANGED),
+        (second, Change.CHANGED),
+        (first, Change.REMOVED),
+    ]
+    assert store.changes_since(version + 5) == [(first, Change.REMOVED)]
+    assert store.changes_since(0) is None
+
+
+def test_expiry_is_in_the_journal() -> None:
+    store = Store()
+    version = store.version
+    store.changes_since(version)
+    ending, staying = Indicator(ADDR, "192.0.2.1"), Indicator(ADDR, "192.0.2.2")
+    store.add(ending, Item("a", expires=5.0))
+    store.add(staying, Item("a", expires=5.0))
+    store.add(staying, Item("b"))
+    version = store.version
+    store.expire(10.0)
+    assert store.changes_since(version) == [(ending, Change.REMOVED), (staying, Change.CHANGED)]
+
+
+def test_the_journal_is_bounded() -> None:
+    store = Store(journal=3)
+    store.changes_since(0)
+    for number in range(4):
+        store.add(Indicator(ADDR, f"192.0.2.{number}"), Item("a"))
+    changes = store.changes_since(1)
+    assert changes is not None
+    assert [indicator.value for indicator, _ in changes] == ["192.0.2.1", "192.0.2.2", "192.0.2.3"]
+    assert store.changes_since(0) is None

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from enum import IntEnum
+from itertools import islice
 from typing import NamedTuple
 
 import radix
@@ -18,7 +21,20 @@ _INTERNED = 10_000
 DEFAULT_LIMIT = 20_000_000
 """Indicators that a store takes, at about 200 bytes each; what is beyond is refused and said."""
 
+DEFAULT_JOURNAL = 100_000
+"""Changes that a store remembers for those who follow it."""
+
 Entry = Item | tuple[Item, ...]
+
+
+class Change(IntEnum):
+    """What became of an indicator; false only where it is gone."""
+
+    REMOVED = 0
+    CHANGED = 1
+    """Its items are others, and it matches what it matched, or less."""
+    ARMED = 2
+    """It matches what it didn't match: it is new, or now matches subdomains too."""
 
 
 class Hit(NamedTuple):
@@ -35,13 +51,16 @@ class Store:
     Values handed in must be canonical (``threathunting.intel.canonical``).
     """
 
-    def __init__(self, limit: int = DEFAULT_LIMIT) -> None:
+    def __init__(self, limit: int = DEFAULT_LIMIT, journal: int = DEFAULT_JOURNAL) -> None:
+        """Take up to ``limit`` indicators, and remember the last ``journal`` changes once somebody follows."""
         self._entries: dict[IndicatorType, dict[str, Entry]] = {type: {} for type in IndicatorType}
         self._subdomain_rules: dict[str, None] = {}
         self._subnets = radix.Radix()  # type: ignore[no-untyped-call]
         self._interned: dict[Item, Item] = {}
         self._buckets: dict[int, dict[IndicatorType, list[str]]] = {}
         self._limit = limit
+        self._journal_limit = journal
+        self._journal: deque[tuple[Indicator, Change]] | None = None
         self._size = 0
         self.version = 0
         """Grows with every change, so that what is derived from the store knows when it is stale."""
@@ -61,6 +80,19 @@ class Store:
     def subdomain_rules(self) -> Mapping[str, None]:
         """The domains of which at least one source wants the subdomains too. Read only."""
         return self._subdomain_rules
+
+    def changes_since(self, version: int) -> Sequence[tuple[Indicator, Change]] | None:
+        """What changed after ``version``, oldest first; None where it isn't known any more: read all anew then.
+
+        An entry for each step of ``version``, so an indicator may come more than once. What changed before the
+        first call isn't known: until then nobody followed, and loading is spared the journal.
+        """
+        if self._journal is None:
+            self._journal = deque(maxlen=self._journal_limit)
+        missed = self.version - version
+        if missed > len(self._journal):
+            return None
+        return list(islice(reversed(self._journal), missed))[::-1]
 
     def items(self) -> Iterator[tuple[Indicator, Item]]:
         """Every indicator with each of its items."""
@@ -94,7 +126,7 @@ class Store:
             entries[value] = _packed(new)
         if item.expires is not None:
             self._buckets.setdefault(_bucket(item.expires), {}).setdefault(type, []).append(value)
-        self._changed(indicator)
+        self._changed(indicator, Change.ARMED if entry is None else Change.CHANGED)
         return True
 
     def remove(self, indicator: Indicator, source: str | None = None) -> bool:
@@ -162,19 +194,23 @@ class Store:
             self._size -= 1
             if indicator.type is IndicatorType.SUBNET:
                 self._subnets.delete(indicator.value)
-        self._changed(indicator)
+        self._changed(indicator, Change.CHANGED if left else Change.REMOVED)
         return True
 
-    def _changed(self, indicator: Indicator) -> None:
+    def _changed(self, indicator: Indicator, change: Change) -> None:
         self.version += 1
         if len(self._interned) > _INTERNED:
             self._interned.clear()
         if indicator.type is IndicatorType.DOMAIN:
             entry = self._entries[IndicatorType.DOMAIN].get(indicator.value, ())
             if entry.subdomains if isinstance(entry, Item) else any(item.subdomains for item in entry):
+                if indicator.value not in self._subdomain_rules:
+                    change = Change.ARMED
                 self._subdomain_rules[indicator.value] = None
             else:
                 self._subdomain_rules.pop(indicator.value, None)
+        if self._journal is not None:
+            self._journal.append((indicator, change))
 
 
 def _bucket(at: float) -> int:
