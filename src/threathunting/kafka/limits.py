@@ -12,7 +12,7 @@ from confluent_kafka.admin import AdminClient, ConfigResource
 from threathunting.kafka.connection import Connection
 
 
-def message_limits(connection: Connection, topics: Iterable[str], timeout: float = 10.0) -> dict[str, int]:
+def message_limits(connection: Connection, topics: Iterable[str], timeout: float = 5.0) -> dict[str, int]:
     """``max.message.bytes`` of topics, in bytes; those are left out whose settings we can't or mayn't see."""
     client = AdminClient(connection.client())
     resources = [ConfigResource(ConfigResource.Type.TOPIC, topic) for topic in topics]

@@ -55,6 +55,7 @@ class Arming(Pipeline):
             self._rejected = Rejected(running, config.kafka, config.intel.rejected, state)
         self._complained = 0.0
         self._caught_up = False
+        self._lag = 0
 
     # From other threads
 
@@ -87,18 +88,12 @@ class Arming(Pipeline):
     def status(self) -> IntelStatus:
         """How far the intel is read."""
         messages = sum(self._replay.counts.values())
-        topic = self._topic
-        try:
-            lag = None if topic is None else topic.lag()
-        except RuntimeError:
-            # Closed in this very moment, by its own thread.
-            lag = None
         return IntelStatus(
             topic=self.running.config.intel.topic,
             ready=not self.not_ready(),
             messages=messages,
             position=messages,
-            end=messages + (lag or 0),
+            end=messages + self._lag,
             files=self._files.status,
         )
 
@@ -138,6 +133,8 @@ class Arming(Pipeline):
                 if now - ticked >= _TICK:
                     ticked = now
                     self.armed.expire()
+                    # Asked here, as librdkafka lets one thread wait for another.
+                    self._lag = 0 if self._topic is None else self._topic.lag() or 0
                     if self._rejected is not None:
                         self._rejected.tick()
         finally:

@@ -251,7 +251,7 @@ class ConsumePipeline(Pipeline, Handler):
         pending = self._pending
         topic = self._settings.flags_topic
         outputs = self.running.outputs
-        if not outputs.limits_known:
+        if outputs.limits_wanted():
             outputs.know_limits(message_limits(self._connection, outputs.topics))
         for out in outputs.messages(found.lines):
             self._exchange.produce(*out)

@@ -170,7 +170,7 @@ class FollowPipeline(Pipeline):
             self._writer = Writer(
                 connection, running.config.service.name, lambda text: running.problems.tell(self.name, text)
             )
-        if not running.outputs.limits_known:
+        if running.outputs.limits_wanted():
             running.outputs.know_limits(message_limits(connection, topics))
         return self._writer
 

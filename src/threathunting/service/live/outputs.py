@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,6 +19,8 @@ ROOM = 2_000
 
 DEFAULT_LIMIT = 1_048_588
 """Kafka's own default of a topic's ``max.message.bytes``."""
+
+_ASK_AGAIN = 60.0
 
 _decoder = msgspec.json.Decoder()
 
@@ -42,7 +45,7 @@ class Outputs:
         self._tag = output.format == "zeek"
         self._files = None if output.files is None else Appender(Path(output.files.folder))
         self._limits: dict[str, int] = {}
-        self.limits_known = not self.topics
+        self._ask_at = 0.0 if self.topics else float("inf")
         self.cut = 0
         """Messages that were too large and lost fields."""
 
@@ -64,10 +67,19 @@ class Outputs:
         """The folder that results go to."""
         return None if self._files is None else str(self._files.folder)
 
+    def limits_wanted(self) -> bool:
+        """Whether somebody should ask for the topics' limits now: once a minute until they are known."""
+        now = time.monotonic()
+        wanted = now >= self._ask_at
+        if wanted:
+            self._ask_at = now + _ASK_AGAIN
+        return wanted
+
     def know_limits(self, limits: dict[str, int]) -> None:
         """``max.message.bytes`` of the topics, in bytes."""
         self._limits = limits
-        self.limits_known = True
+        if limits:
+            self._ask_at = float("inf")
 
     def messages(self, lines: Iterable[Line]) -> Iterator[Out]:
         """The messages to be written for these lines, none where no topic is for them."""
