@@ -86,7 +86,7 @@ def blocks(path: Path, span: Span, report: ReadReport) -> Iterator[tuple[int, by
             yield from _lines(_plain(file, start, span.limit, report), start, span.end, path, report)
         else:
             file.seek(0)
-            yield from _lines(_guarded(file, kind, path, report), 0, None, path, report)
+            yield from _lines(unpacked(file, kind, path, report), 0, None, path, report)
 
 
 def _line_start(file: BinaryIO, start: int) -> int:
@@ -145,7 +145,7 @@ def _zstd(file: BinaryIO) -> Iterator[bytes]:
         raise EOFError("the last zstd frame is cut short")
 
 
-def _guarded(file: BinaryIO, kind: str, path: Path, report: ReadReport) -> Iterator[bytes]:
+def unpacked(file: BinaryIO, kind: str, path: Path, report: ReadReport) -> Iterator[bytes]:
     """The archive's bytes; ends with a sentence in the report where it is damaged or a bomb."""
     given = 0
     waiting: list[bytes] = []

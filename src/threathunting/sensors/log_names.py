@@ -13,6 +13,13 @@ _NAME = re.compile(
     re.I,
 )
 
+ARCHIVES = frozenset({".gz", ".zst", ".zstd", ".bz2", ".xz"})
+"""What the names of compressed files end with."""
+
+_ROTATED = re.compile(
+    r".*(?:[-_.]\d[\w:.\-]*\.(?:log|json|jsonl|ndjson)|[.\-]\d[\d.\-]*|\.(?:gz|zst|zstd|bz2|xz))", re.I | re.S
+)
+
 _SHAPES: tuple[tuple[str, frozenset[str]], ...] = (
     ("conn", frozenset({"conn_state"})),
     ("conn", frozenset({"history", "orig_pkts"})),
@@ -61,6 +68,11 @@ def from_first_words(path: PurePath | str, known: Collection[str]) -> str | None
     """The known log that a freely chosen file name begins with: ``dns`` for dns.json.log or dns_site-a.log."""
     words = re.split(r"([._\- ])", PurePath(path).name.lower())
     return next((name for end in range(len(words), 0, -2) if (name := "".join(words[:end])) in known), None)
+
+
+def looks_rotated(path: PurePath | str) -> bool:
+    """Whether a file's name has a date, a number or the ending of an archive, as names of rotated logs have."""
+    return _ROTATED.fullmatch(PurePath(path).name) is not None
 
 
 def is_result(path: PurePath) -> bool:

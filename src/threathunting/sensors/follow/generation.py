@@ -1,0 +1,368 @@
+"""One generation of a followed file: its content from its beginning until it is rotated away, truncated or deleted."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Collection
+from pathlib import Path, PurePath
+
+from threathunting.records import Batch, ReadReport, Rejected, Wanted
+from threathunting.sensors.batches import KEPT_BYTES
+from threathunting.sensors.follow.content import Packed, Source
+from threathunting.sensors.follow.reading import EventReader, Reader, reader_of
+from threathunting.sensors.follow.state import Chunk, FileState, FileStatus, Id, hash_of, kind_of
+from threathunting.sensors.forms import form_of
+from threathunting.sensors.lines import MAX_LINE
+from threathunting.sensors.log_names import from_file_name
+
+HEAD = 4096
+"""A file is known by so many of its first bytes: with Zeek's header, the first records are among them."""
+
+TAIL = 64
+"""So many bytes before the place where reading stands must be what they were."""
+
+CHUNK = 256 * 1024
+"""Bytes read at once; more only where a line is longer."""
+
+_START = 8192
+_LONG_START = 1 << 20
+
+
+class Generation:
+    """Where reading a content stands, whichever file it is in at the moment."""
+
+    def __init__(self, path: str, id: Id, mtime: int, state: FileState | None = None) -> None:
+        """A content met at ``path``, or the one of a saved state. It has to be attached to a file."""
+        saved = state or FileState(f"{id[1]}-{secrets.token_hex(8)}", path, path)
+        self.key = saved.key
+        self.path = path
+        self.origin = saved.origin
+        """Where it was first met: that name tells its log."""
+        self.kind = kind_of(self.origin)
+        self.log = from_file_name(self.origin)
+        self.id = id
+        self.inode = id[1]
+        """Of the file that it was first in, for people."""
+        self.mtime = mtime
+        self.size = 0
+        self.source: Source | None = None
+        self.reader: Reader | None = None
+
+        self.position = saved.low
+        """What comes before was read."""
+        self.floor = saved.high
+        """What comes before was processed before the restart."""
+        self.begin: int | None = None
+        """The file's size when it was met, where what was in it then isn't to be read."""
+        self.began = saved.high > 0
+        """Whether there was a record: before that there is nothing to know the content by."""
+        self.finished = saved.finished
+        self.saved = state is not None
+        """Whether it is of before a restart."""
+        self.lost = False
+        """Whether it was given up before it was read to its end."""
+        self.only_known = False
+        """Whether its file is of use only if it has a content that is known."""
+
+        self.twins: set[Id] = set()
+        """Other files with the same content."""
+        self.listed = True
+        """Whether its file is where it can be found again."""
+        self.retired_at: float | None = None
+        """Since when it isn't the file any more that its log's writer writes to, by the clock."""
+        self.grown_at = 0.0
+        self.truncated_at: float | None = None
+
+        self._saved = saved
+        self._head = b""
+        self._tail = b""
+        self._head_size = saved.head_size
+        self._head_hash = saved.head_hash
+        self._tail_hash = saved.tail_hash
+        self._read_size = -1
+        """The size when what is left was found to be no whole line."""
+        self._packed = False
+        self._skipping = False
+        self._state: FileState | None = None
+
+    # Files and contents
+
+    def attach(self, source: Source, path: str) -> bool:
+        """Go on with this file, if it has the content; else False, and it is left as it was. Raises OSError."""
+        id, size, mtime = source.stat()
+        if not self._is_content(source, size):
+            return False
+        if self.source is not None and self.source is not source:
+            self.source.close()
+        self.source, self.path, self.id = source, path, id
+        self.size, self.mtime = size, mtime
+        self._packed = source.packed
+        self._read_size = -1
+        self.truncated_at = None
+        self.learn()
+        return True
+
+    def _is_content(self, source: Source, size: int) -> bool:
+        if self._head_size and hash_of(source.read(0, self._head_size)) != self._head_hash:
+            return False
+        if source.packed:
+            # The rest shows only on the way.
+            return True
+        at = max(self.position, self.floor)
+        return size >= at and (not self._tail_hash or hash_of(_before(source, at)) == self._tail_hash)
+
+    def learn(self) -> None:
+        """Remember more of the beginning, as the file grows. Raises OSError."""
+        if self.source is not None and len(self._head) < HEAD:
+            head = self.source.read(0, HEAD)
+            if len(head) > len(self._head):
+                self._head = head
+                if len(head) >= self._head_size:
+                    self._head_size, self._head_hash = len(head), hash_of(head)
+        if (
+            not self._tail
+            and self.source is not None
+            and not self.source.packed
+            and self.position >= self.floor
+        ):
+            self._tail = _before(self.source, self.position)
+
+    def has_record(self) -> bool:
+        """Whether the beginning tells this content from others: a whole line of it is no comment."""
+        lines = self._head.split(b"\n")
+        return len(self._head) >= HEAD or any(
+            line.strip() and not line.startswith(b"#") for line in lines[:-1]
+        )
+
+    def same_content(self, other: Generation) -> bool:
+        """Whether the file of ``other``, of which nothing has been read, has this content. Raises OSError."""
+        if not self.began or self.kind != other.kind:
+            return False
+        if self.log is not None and other.log is not None and self.log != other.log:
+            return False
+        theirs, size = other._head, self._head_size
+        if self._head and len(theirs) < len(self._head):
+            # A copy in the making.
+            return self._head.startswith(theirs)
+        if not size or len(theirs) < size or hash_of(theirs[:size]) != self._head_hash:
+            return False
+        at = max(self.position, self.floor)
+        if other.source is None or other.source.packed or other.size < at or not self._tail_hash:
+            return True
+        return hash_of(_before(other.source, at)) == self._tail_hash
+
+    def unchanged(self) -> bool:
+        """Whether what was read still stands in the file. Raises OSError."""
+        if self.source is None or self.source.packed:
+            return True
+        return self.source.read(0, len(self._head)) == self._head and (
+            not self._tail or _before(self.source, self.position) == self._tail
+        )
+
+    def look(self, now: float) -> bool:
+        """See whether the file has changed; False where it isn't this content any more. Raises OSError."""
+        assert self.source is not None
+        _, size, mtime = self.source.stat()
+        if size == self.size and mtime == self.mtime:
+            return True
+        if not self.source.packed and (size < self.position or not self.unchanged()):
+            return False
+        if size != self.size:
+            self.grown_at = now
+        self.size, self.mtime = size, mtime
+        self.learn()
+        return True
+
+    def move(self, path: str, id: Id, size: int, mtime: int) -> None:
+        """It is in this file now, of which nothing needs to be read."""
+        self.path, self.id, self.size, self.mtime = path, id, size, mtime
+        self._state = None
+        self.twins.discard(id)
+
+    def give_up(self) -> None:
+        """Its file won't be found: nothing more comes of it."""
+        self.truncated_at = None
+        self.finished = True
+        self.position = max(self.position, self.floor)
+
+    def close(self) -> None:
+        """Let go of the file, but not of the content."""
+        self._note_tail()
+        if self.source is not None:
+            self.source.close()
+            self.source = None
+        self._head = b""
+        self._tail = b""
+
+    def _note_tail(self) -> None:
+        if self._tail and self.position >= self.floor:
+            self._tail_hash = hash_of(self._tail)
+
+    # Reading
+
+    def classify(self, known: Collection[str]) -> bool:
+        """Find out how to read it; False where it is no log. Raises OSError."""
+        assert self.source is not None
+        start = self.source.read(0, _START)
+        if b"\n" not in start and len(start) == _START:
+            start = self.source.read(0, _LONG_START)
+        form = form_of(PurePath(self.origin), start, known)
+        if form is None:
+            return False
+        if self.begin is not None:
+            self._pass_over(self.begin)
+            self.begin = None
+        header = self._saved.header if self.position else 0
+        given_up = self.floor if self._saved.pending is None else self._saved.pending
+        self.reader = reader_of(form, self.source, self.position, header, given_up)
+        return True
+
+    def _pass_over(self, size: int) -> None:
+        """Begin with the line that stood last when the file had ``size`` bytes, if that had no end yet."""
+        assert self.source is not None
+        if self.source.packed:
+            self.finished = True
+            return
+        at = size
+        while at > 0:
+            begin = max(at - CHUNK, 0)
+            line_end = self.source.read(begin, at - begin).rfind(b"\n")
+            if line_end >= 0:
+                self.position = begin + line_end + 1
+                break
+            at = begin
+        self.floor = self.position
+        self.began = self.position > 0
+        self._tail = _before(self.source, self.position)
+
+    @property
+    def rebuilding(self) -> bool:
+        """Whether it is still read up to where it was before a restart."""
+        return self.position < self.floor and self.source is not None and self.reader is not None
+
+    @property
+    def ready(self) -> bool:
+        """Whether there may be something to read."""
+        if self.source is None or self.reader is None:
+            return False
+        if isinstance(self.source, Packed):
+            return not self.finished and (not self.source.ended or self.source.end != self.position)
+        return self.position < self.size != self._read_size
+
+    @property
+    def unread(self) -> int:
+        """Bytes that were there and are not read; 0 of archives."""
+        return 0 if self._packed else max(self.size - self.position, 0)
+
+    def read(self, wanted: Wanted, now: float, last: bool = False) -> tuple[Chunk | None, int]:
+        """The next lines, and the bytes that it took to get them. Raises OSError.
+
+        ``last``: there will be no more, so that a last line without an end is read, too.
+        """
+        source, reader = self.source, self.reader
+        assert source is not None and reader is not None
+        if not source.reach(self.position):
+            return None, CHUNK
+        again = self.position < self.floor
+        stop = self.floor if again else None
+        ended = isinstance(source, Packed)
+        want = CHUNK
+        while True:
+            size = want if stop is None else min(want, stop - self.position)
+            data = source.read(self.position, size)
+            cut = data.rfind(b"\n") + 1
+            if cut:
+                break
+            if len(data) == want and want < MAX_LINE:
+                want *= 4
+                continue
+            if len(data) == want or self._skipping or (data and (again or ended or last)):
+                cut = len(data)
+                break
+            self._read_size = self.size
+            return None, len(data)
+        report = ReadReport(bytes=cut)
+        start, block = self.position, data[:cut]
+        batches = self._batches(block, wanted, now, report, cut == want and not block.endswith(b"\n"))
+        self.position += cut
+        self._tail = (self._tail + block)[-TAIL:] if cut < TAIL else block[-TAIL:]
+        if report.records or report.bad_records:
+            self.began = True
+        if again and self.position >= self.floor:
+            batches += reader.rebuilt()
+        return self._chunk(start, batches, again, report), cut
+
+    def _batches(
+        self, block: bytes, wanted: Wanted, now: float, report: ReadReport, cut_short: bool
+    ) -> list[Batch]:
+        assert self.reader is not None
+        offset = self.position
+        if self._skipping:
+            line_end = block.find(b"\n") + 1
+            self._skipping = not line_end
+            offset += line_end or len(block)
+            block = block[line_end:] if line_end else b""
+        elif cut_short:
+            reason = f"a line of more than {MAX_LINE:,} bytes"
+            report.reject(Rejected(self.path, offset, reason, block[:KEPT_BYTES]))
+            self._skipping = True
+            return []
+        return self.reader.read(block, offset, Path(self.path), wanted, report, now) if block else []
+
+    def late(self, now: float) -> Chunk | None:
+        """Records that have been held back for too long."""
+        if not isinstance(self.reader, EventReader) or self.rebuilding:
+            return None
+        batches = self.reader.late(now)
+        return self._chunk(self.position, batches, False, ReadReport()) if batches else None
+
+    def finish(self) -> Chunk | None:
+        """It is read to its end; the records that were held back."""
+        batches = [] if self.reader is None else self.reader.rest()
+        self.finished = True
+        return self._chunk(self.position, batches, False, ReadReport()) if batches else None
+
+    def _chunk(self, start: int, batches: list[Batch], again: bool, report: ReadReport) -> Chunk:
+        return Chunk(self.key, self.path, self.kind, start, self.position, batches, again, report)
+
+    # What is told of it
+
+    def state(self, low: int | None) -> FileState:
+        """What is to be saved, as the records from ``low`` on are still held; None: none are."""
+        high = max(self.position, self.floor)
+        if not self.began:
+            high = least = 0
+        elif self.reader is None:
+            least = min(self.position if low is None else low, high)
+        else:
+            least = min(self.reader.low(low, self.position), high)
+        pending: int | None = None
+        if self.position < self.floor:
+            pending = self._saved.pending
+            least = min(least, self.position)
+        elif isinstance(self.reader, EventReader):
+            pending = self.reader.pending()
+        self._note_tail()
+        header = self._saved.header if self.reader is None else self.reader.header(least)
+        state = FileState(
+            self.key, self.path, self.origin, *self.id, self.mtime,
+            self._head_size, self._head_hash, self._tail_hash, least, high, header, pending, self.finished,
+        )  # fmt: skip
+        # The same object as long as nothing has changed, so that what is unchanged need not be saved again.
+        if state != self._state:
+            self._state = state
+        assert self._state is not None
+        return self._state
+
+    def last_state(self) -> FileState:
+        """The state of one that is finished, and whose records are all let go."""
+        return self._state or self.state(None)
+
+    def status(self) -> FileStatus:
+        """What is shown of it."""
+        return FileStatus(self.key, self.path, self.kind, self.position, self.unread, self.finished)
+
+
+def _before(source: Source, at: int) -> bytes:
+    begin = max(at - TAIL, 0)
+    return source.read(begin, at - begin)
