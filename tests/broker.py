@@ -291,7 +291,7 @@ class Broker:
     def _format(self) -> None:
         """Lay out an empty data folder; SCRAM's users can come into being only here."""
         cluster = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-        command = self._java("kafka.tools.StorageTool", "format", "-t", cluster, "--standalone")
+        command = self._java("kafka.tools.StorageTool", "format", f"--cluster-id={cluster}", "--standalone")
         command[1:1] = ["-XX:TieredStopAtLevel=1"]
         command += ["-c", str(self.folder / "server.properties")]
         for name, password in self.users.items():
