@@ -1,4 +1,4 @@
-"""``threathunting intel``: look at intel files, and turn them into others."""
+"""``threathunting intel``: look at intel files and turn them into others; the topic has files of its own."""
 
 from __future__ import annotations
 
@@ -10,34 +10,19 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
+from threathunting.cli import intel_list, intel_push, intel_remove
 from threathunting.cli.common import BAD_INPUT, console, errors_console, sentences
+from threathunting.cli.intel_options import AllAttributes, Allow, Files, InputFormat, Warninglists, place
 from threathunting.intel.formats import Refusal
 
-app = typer.Typer(help="Check and convert intel.", no_args_is_help=True, rich_markup_mode=None)
-
-Files = Annotated[
-    list[str], typer.Argument(metavar="FILE...", help="Intel files or folders; - is standard input.")
-]
-Allow = Annotated[
-    list[str] | None, typer.Option("--allow", metavar="FILE", help="Allow-list: refuse what stands in it.")
-]
-Warninglists = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--warninglist",
-        metavar="NAME",
-        help="MISP warning list to use as an allow-list (extra [warninglists]).",
-    ),
-]
-InputFormat = Annotated[
-    str | None,
-    typer.Option(
-        "--intel-format", metavar="NAME", help="Read as this format instead of telling it from the file."
-    ),
-]
-AllAttributes = Annotated[
-    bool, typer.Option("--all-attributes", help="MISP: take attributes that are not marked to_ids, too.")
-]
+app = typer.Typer(
+    help="Check and convert intel; push, remove and list it on its Kafka topic.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+app.command("push")(intel_push.push)
+app.command("remove")(intel_remove.remove)
+app.command("list")(intel_list.show)
 
 
 class Target(StrEnum):
@@ -66,8 +51,7 @@ def check(
     out = console()
 
     def told(refusal: Refusal) -> None:
-        where = f"{refusal.path}:{refusal.line}" if refusal.line else refusal.path
-        out.print(f"{where}: {refusal.reason}", highlight=False, markup=False, soft_wrap=True)
+        out.print(place(refusal), highlight=False, markup=False, soft_wrap=True)
 
     with sentences(errors_console()):
         store, report = read(

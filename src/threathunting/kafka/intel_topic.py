@@ -83,6 +83,7 @@ class IntelTopic:
         self._orders: dict[int, float] = {}
         self._next: dict[int, int] = {}
         self._paused: set[int] = set()
+        self._missing = False
         self._layout_problem: str | None = None
         self._reading_problem: tuple[str, float] | None = None
         self._connection_problem: str | None = None
@@ -102,6 +103,11 @@ class IntelTopic:
         if reading is not None and time.monotonic() < reading[1]:
             return self._layout_problem or reading[0]
         return self._layout_problem or self._connection_problem
+
+    @property
+    def missing(self) -> bool:
+        """Whether a broker says that there is no such topic."""
+        return self._missing
 
     def lag(self) -> int | None:
         """Messages that are still to be read, as far as is known without asking; None where nothing is."""
@@ -230,12 +236,14 @@ class IntelTopic:
                 return
             self._connection_problem = None
             self._layout_problem = sentence(answer, f"topic {self.topic}")
-            if answer.code() in _GONE and self._id is not None:
+            self._missing = answer.code() in _GONE
+            if self._missing and self._id is not None:
                 self._id = self._merge = None
                 self._paused.clear()
                 self._consumer.unassign()
             return
         self._connection_problem = None
+        self._missing = False
         self._layout_problem = self._stuck(answer, now)
         if answer.id != self._id:
             self._id = answer.id
