@@ -11,7 +11,7 @@ export MYPY_CACHE_DIR := $(CURDIR)/.cache/mypy
 .PHONY: help demo install test lint format bench system kafka clean
 
 help:
-	@echo "make demo     hunt through the example, and show what comes of it"
+	@echo "make demo     the whole story in half a minute, on a Kafka broker inside the demo's own process"
 	@echo "make test     run every test (CI=true: install what is missing first, skip nothing)"
 	@echo "make install  the command, in $(BIN)/threathunting"
 	@echo "make lint     ruff, mypy --strict, import-linter"
@@ -20,7 +20,7 @@ help:
 	@echo "make system   install Suricata, a Java runtime and Maven with apt (Debian, Ubuntu)"
 
 demo: $(VENV)/.installed
-	@sh examples/demo.sh $(BIN)/threathunting
+	@$(BIN)/threathunting demo
 
 install: $(VENV)/.installed
 	@echo "The command is $(BIN)/threathunting"

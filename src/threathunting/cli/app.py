@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from threathunting import __version__
-from threathunting.cli import common, intel, plugins, run, status
+from threathunting.cli import common, demo, intel, plugins, run, status
 from threathunting.cli.common import BAD_INPUT, FAILURE, errors_console, sentences
 from threathunting.hunt.conversations import MAX_CONVERSATIONS
 
@@ -187,6 +187,7 @@ def hunt(
 app.command("run")(run.run)
 app.command("status")(status.show)
 app.command("plugins")(plugins.show)
+app.command("demo")(demo.demo)
 
 
 def main() -> None:
