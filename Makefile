@@ -29,7 +29,7 @@ test: $(VENV)/.developed
 	@if [ "$$CI" = true ]; then $(MAKE) --no-print-directory system kafka; \
 	elif command -v java >/dev/null && command -v mvn >/dev/null; then $(MAKE) --no-print-directory kafka || true; fi
 	@$(BIN)/python tools/missing.py
-	@$(BIN)/python -m pytest -n auto -o cache_dir=.cache/pytest
+	@$(BIN)/python -m pytest -n auto --dist loadgroup -o cache_dir=.cache/pytest
 
 lint: $(VENV)/.developed
 	$(BIN)/ruff check .
