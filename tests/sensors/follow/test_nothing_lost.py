@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.sensors.follow.writing import Log, Service, Time, lost
+from threathunting.sensors.follow import generation
 
 OPS = st.one_of(
     st.tuples(st.just("append"), st.integers(1, 4)),
@@ -72,8 +74,7 @@ def run(folder: Path, ops: list[tuple[str, int]], tsv: bool, held: int, budget: 
                 service.start()
             case "down":
                 service.stop()
-        if op not in ("restart", "down"):
-            polled = False
+        polled = False
     if service.follower is None:
         service.start()
     log.append(1)
@@ -89,13 +90,25 @@ def check(service: Service, log: Log) -> None:
         assert found == sorted(found)
 
 
-@given(st.lists(OPS, max_size=25), st.booleans(), st.sampled_from([0, 1, 3]), st.sampled_from([300, 1 << 20]))
+@given(
+    ops=st.lists(OPS, max_size=25),
+    tsv=st.booleans(),
+    held=st.sampled_from([0, 1, 3]),
+    budget=st.sampled_from([300, 1 << 20]),
+    chunk=st.sampled_from([40, 300, 1 << 18]),
+)
 @settings(max_examples=200, deadline=None)
 def test_every_line_comes_once(
-    tmp_path_factory: pytest.TempPathFactory, ops: list[tuple[str, int]], tsv: bool, held: int, budget: int
+    tmp_path_factory: pytest.TempPathFactory,
+    ops: list[tuple[str, int]],
+    tsv: bool,
+    held: int,
+    budget: int,
+    chunk: int,
 ) -> None:
     folder = tmp_path_factory.mktemp("log")
-    service, log = run(folder, ops, tsv, held, budget)
+    with patch.object(generation, "CHUNK", chunk):
+        service, log = run(folder, ops, tsv, held, budget)
     check(service, log)
     assert lost(log.whole, service.new) == set()
     assert set(service.again) <= set(service.new)

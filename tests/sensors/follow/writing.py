@@ -114,7 +114,8 @@ class Service:
         """Let so much time pass that all that can be found is found."""
         for _ in range(seconds):
             self._time.now += 1.0
-            self.poll()
+            while self.poll():
+                pass
 
 
 class Log:

@@ -366,9 +366,11 @@ class Contents:
         self.done[generation.key] = (generation, now)
         self._sought.pop(generation.key, None)
 
-    def is_sought(self, generation: Generation) -> bool:
-        """Whether its file may still be found after a restart."""
-        return generation.key in self._sought
+    def is_waited_for(self, generation: Generation) -> bool:
+        """Whether there may be more of a content whose file isn't open."""
+        if generation.listed and generation.unread:
+            return True
+        return generation.key in self._sought or generation.truncated_at is not None
 
     def look(self, generation: Generation, now: float) -> None:
         """See whether an open file has grown, or has another content now. Raises OSError."""

@@ -54,11 +54,12 @@ class Follower:
         """
         contents = self._contents
         now = self._clock()
-        if now >= contents.due:
-            contents.refresh(now)
+        # What has come to open files tells what new files are copies of.
         for generation in list(contents.live.values()):
             if generation.source is not None:
                 contents.guarded(generation, contents.look, now)
+        if now >= contents.due:
+            contents.refresh(now)
         chunks: list[Chunk] = []
         self._read(budget, wanted, now, chunks)
         for generation in list(contents.live.values()):
@@ -164,7 +165,7 @@ class Follower:
             ):
                 return
             elif generation.source is None:
-                if generation.listed or contents.is_sought(generation) or generation.truncated_at is not None:
+                if contents.is_waited_for(generation):
                     return
             elif generation.reader is not None and generation.unread:
                 chunk, _ = generation.read(wanted, now, last=True)

@@ -75,6 +75,7 @@ class Generation:
 
         self._saved = saved
         self._head = b""
+        self._hashes: dict[int, str] = {}
         self._tail = b""
         self._head_size = saved.head_size
         self._head_hash = saved.head_hash
@@ -117,6 +118,7 @@ class Generation:
             head = self.source.read(0, HEAD)
             if len(head) > len(self._head):
                 self._head = head
+                self._hashes.clear()
                 if len(head) >= self._head_size:
                     self._head_size, self._head_hash = len(head), hash_of(head)
         if (
@@ -127,6 +129,12 @@ class Generation:
         ):
             self._tail = _before(self.source, self.position)
 
+    def head_hash(self, size: int) -> str:
+        """A fingerprint of the first bytes; empty where there are fewer."""
+        if size not in self._hashes:
+            self._hashes[size] = hash_of(self._head[:size]) if len(self._head) >= size else ""
+        return self._hashes[size]
+
     def has_record(self) -> bool:
         """Whether the beginning tells this content from others: a whole line of it is no comment."""
         lines = self._head.split(b"\n")
@@ -136,15 +144,16 @@ class Generation:
 
     def same_content(self, other: Generation) -> bool:
         """Whether the file of ``other``, of which nothing has been read, has this content. Raises OSError."""
-        if not self.began or self.kind != other.kind:
+        told = self.began or (self.reader is not None and self.has_record())
+        if not told or self.kind != other.kind:
             return False
         if self.log is not None and other.log is not None and self.log != other.log:
             return False
-        theirs, size = other._head, self._head_size
-        if self._head and len(theirs) < len(self._head):
+        ours, theirs, size = self._head, other._head, self._head_size
+        if ours and len(theirs) < len(ours):
             # A copy in the making.
-            return self._head.startswith(theirs)
-        if not size or len(theirs) < size or hash_of(theirs[:size]) != self._head_hash:
+            return ours.startswith(theirs)
+        if not size or (not theirs.startswith(ours) if ours else other.head_hash(size) != self._head_hash):
             return False
         at = max(self.position, self.floor)
         if other.source is None or other.source.packed or other.size < at or not self._tail_hash:
