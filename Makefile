@@ -44,6 +44,9 @@ format: $(VENV)/.developed
 bench: $(VENV)/.developed
 	$(BIN)/python bench/hunt.py
 
+bench-live: $(VENV)/.developed kafka
+	$(BIN)/python bench/live.py
+
 system:
 	@bash tools/system.sh
 

@@ -1,6 +1,6 @@
 """The live service on a real Kafka: throughput against a bare loop, latencies, time to ready, and memory.
 
-    make bench-live             or    python bench/live.py [--records 1000000] [--runs 3] [only ...]
+    make bench-live             or    python bench/live.py [--records 3000000] [--runs 3] [only ...]
 
 Needs Java and Maven (`make kafka` fetches the broker). The broker, the service and the loop share this machine;
 runs alternate. `only` names parts: throughput, armed, captured, ready, memory.
@@ -136,17 +136,18 @@ def bare(topics: Topics, count: int, core: int, group: str) -> float:
 
 
 def hunted(services: Sequence[Service], count: int) -> float:
-    """Records a second of the services together, from the first records on, until all are hunted and committed."""
+    """Records a second of the services together, from when all of them work until all records are hunted."""
 
-    def read() -> int:
-        return sum(one.status()["records"] for one in services)
+    def read() -> list[int]:
+        pages = [one.get("/status") for one in services]
+        return [msgspec.json.decode(body)["records"] for code, body in pages if code == 200]
 
-    while (first := read()) == 0:
-        time.sleep(0.005)
+    while len(first := read()) < len(services) or 0 in first:
+        time.sleep(0.01)
     began = time.perf_counter()
-    while (now := read()) < count:
+    while (now := sum(read())) < count:
         time.sleep(0.02)
-    return (now - first) / (time.perf_counter() - began)
+    return (now - sum(first)) / (time.perf_counter() - began)
 
 
 def throughput(folder: Path, broker: Broker, records: int, runs: int) -> None:
@@ -317,7 +318,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("only", nargs="*", choices=[*PARTS, []], default=[])
-    parser.add_argument("--records", type=int, default=1_000_000)
+    parser.add_argument("--records", type=int, default=3_000_000)
     parser.add_argument("--runs", type=int, default=3)
     asked = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="bench-live-", dir=ROOT / ".cache"))
