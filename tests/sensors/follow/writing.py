@@ -34,12 +34,7 @@ class Time:
 
 def numbers(chunk: Chunk) -> list[int]:
     """The field ``n`` of a chunk's records."""
-    return [
-        int(batch.record(row)["n"])
-        for batch in chunk.batches
-        for row in range(len(batch))
-        if batch.record(row)["n"]
-    ]
+    return [int(batch.record(row)["n"]) for batch in chunk.batches for row in range(len(batch))]
 
 
 class Service:
@@ -65,6 +60,9 @@ class Service:
         self.problems: list[str] = []
         self.follower: Follower | None = None
         self.start()
+
+    def __del__(self) -> None:
+        self.stop()
 
     def start(self, begin: str = "beginning") -> None:
         self.again = []

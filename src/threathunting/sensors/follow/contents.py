@@ -121,7 +121,7 @@ class Contents:
                 self.guarded(generation, self._switch, listing)
         self._give_up(now, left or bool(self._unsettled))
         self._forget(listing, now)
-        self._limit_open()
+        self._is_full()
         self._telling.stand("files", self._unreadable)
         self._listed += 1
         if not self._sought:
@@ -165,13 +165,14 @@ class Contents:
 
     def _worth_opening(self, generation: Generation, seen: Seen) -> bool:
         if generation.key in self._sought:
-            return True
+            return self._open() < MAX_OPEN + _MANY
         if generation.key in self.done and not generation.size:
             # Not looked at since the restart.
             return seen.mtime != generation.mtime
         if (seen.size, seen.mtime) != (generation.size, generation.mtime):
             return True
-        return generation.unread > 0 and not generation.finished and self._open() < MAX_OPEN
+        left = generation.unread > 0 and not (generation.stalled and generation.retired_at is None)
+        return left and not generation.finished and self._open() < MAX_OPEN
 
     def _attach(self, generation: Generation, path: str, id: Id) -> bool:
         """Open a file for a content; False where it has another. If it can't be opened, that is told."""
@@ -195,7 +196,7 @@ class Contents:
             return True
         if not attached:
             source.close()
-            if path == generation.path and generation.began and not generation.finished:
+            if generation.began and not generation.finished and generation.key not in self._sought:
                 self._telling.tell(f"{path} was truncated or replaced: it is read from its beginning")
             generation.twins.discard(id)
             generation.id = NOWHERE if generation.id == id else generation.id
@@ -253,7 +254,7 @@ class Contents:
         new.sort(key=lambda seen: (seen.mtime, seen.path))
         opened_ones = 0
         for seen in new:
-            if opened_ones >= _MANY:
+            if opened_ones >= _MANY or self._is_full():
                 return True
             only_known = False
             if seen.rotated and not (seen.mtime >= self._since and self._places.fits(seen.path)):
@@ -307,6 +308,7 @@ class Contents:
             generation.begin = self._was_there[seen.id]
         self.live[generation.key] = generation
         self._ids[seen.id] = generation
+        self.guarded(generation, self.identify, now)
 
     def _is_settled(self, source: Source, seen: Seen, now: float) -> bool:
         """Whether an archive isn't written any more."""
@@ -449,24 +451,22 @@ class Contents:
     def _open(self) -> int:
         return sum(generation.source is not None for generation in self.live.values())
 
-    def _limit_open(self) -> None:
-        excess = self._open() - MAX_OPEN
+    def _is_full(self) -> bool:
+        """Whether no more files can be opened, after those are closed in which there is nothing to read now."""
+        excess = self._open() + 1 - MAX_OPEN
         if excess <= 0:
-            return
-        closable = [
-            (
-                bool(generation.unread),
-                -generation.mtime if generation.unread else generation.grown_at,
-                generation.key,
-            )
+            return False
+        idle = [
+            (generation.grown_at, generation.key)
             for generation in self.live.values()
             if generation.source is not None
             and generation.listed
-            and (not generation.unread or (generation.retired_at is not None and not generation.position))
+            and not (generation.ready or generation.rebuilding)
         ]
-        closable.sort()
-        for _, _, key in closable[:excess]:
+        idle.sort()
+        for _, key in idle[:excess]:
             self.live[key].close()
+        return len(idle) < excess
 
 
 def _unreadable(path: str, error: OSError) -> str:

@@ -121,12 +121,7 @@ class Generation:
                 self._hashes.clear()
                 if len(head) >= self._head_size:
                     self._head_size, self._head_hash = len(head), hash_of(head)
-        if (
-            not self._tail
-            and self.source is not None
-            and not self.source.packed
-            and self.position >= self.floor
-        ):
+        if not self._tail and self.source is not None and not self.source.packed:
             self._tail = _before(self.source, self.position)
 
     def head_hash(self, size: int) -> str:
@@ -205,7 +200,9 @@ class Generation:
 
     def _note_tail(self) -> None:
         if self._tail and self.position >= self.floor:
-            self._tail_hash = hash_of(self._tail)
+            # Of an archive that is read from somewhere on, too little may be known yet.
+            whole = len(self._tail) == min(self.position, TAIL)
+            self._tail_hash = hash_of(self._tail) if whole else ""
 
     # Reading
 
@@ -257,6 +254,11 @@ class Generation:
         if isinstance(self.source, Packed):
             return not self.finished and (not self.source.ended or self.source.end != self.position)
         return self.position < self.size != self._read_size
+
+    @property
+    def stalled(self) -> bool:
+        """Whether what is left was found to be no whole line."""
+        return self._read_size == self.size
 
     @property
     def unread(self) -> int:
