@@ -5,13 +5,17 @@ from __future__ import annotations
 import time
 from pathlib import Path
 from types import TracebackType
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn
 
+from threathunting.cli.common import FAILURE
 from threathunting.intel.formats import Refusal
+
+if TYPE_CHECKING:
+    from threathunting.kafka.intel_producer import Delivery
 
 Files = Annotated[
     list[str], typer.Argument(metavar="FILE...", help="Intel files or folders; - is standard input.")
@@ -90,6 +94,14 @@ def place(refusal: Refusal) -> str:
 def say(errors: Console, text: str) -> None:
     """A note on standard error, as it stands."""
     errors.print(text, highlight=False, markup=False, soft_wrap=True)
+
+
+def say_lost(errors: Console, delivery: Delivery, what: str) -> None:
+    """Say how many messages did not arrive, and end with exit status 1, if there are any."""
+    if lost := delivery.sent - delivery.arrived:
+        reason = delivery.reason or "no broker took them"
+        say(errors, f"error: {lost:,} of {delivery.sent:,} {what} did not arrive: {reason}")
+        raise typer.Exit(FAILURE)
 
 
 def counted(count: int, one: str, many: str) -> str:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from threathunting.cli.common import BAD_INPUT, FAILURE, errors_console, sentences
+from threathunting.cli.common import BAD_INPUT, errors_console, sentences
 from threathunting.cli.intel_options import (
     AllAttributes,
     Allow,
@@ -23,8 +23,12 @@ from threathunting.cli.intel_options import (
     counted,
     place,
     say,
+    say_lost,
 )
 from threathunting.intel.formats import Refusal
+
+if TYPE_CHECKING:
+    from threathunting.service.intel_push import Pushed
 
 
 def push(
@@ -108,7 +112,6 @@ def push(
 
     from threathunting.kafka.intel_producer import Delivery
     from threathunting.service import intel_push, intel_topic
-    from threathunting.service.config_values import duration
 
     errors = errors_console()
     if not (files or ioc or create_topics):
@@ -126,7 +129,7 @@ def push(
     began = time.monotonic()
     with sentences(errors):
         told = intel_push.Told(
-            source, level, desc, None if expire is None else duration(expire), confidence, tuple(tag or ())
+            source, level, desc, None if expire is None else _seconds(expire), confidence, tuple(tag or ())
         )
         request = intel_push.Request(
             files or (),
@@ -154,30 +157,36 @@ def push(
                 pushed = intel_push.push(
                     where, request, note=lambda text: say(errors, text), progress=progress, on_refusal=refused
                 )
-    delivery = pushed.delivery
-    lost = delivery.sent - delivery.arrived
     if json:
         summary = {
             "topic": where.topic,
-            "sent": delivery.sent,
-            "arrived": delivery.arrived,
+            "sent": pushed.delivery.sent,
+            "arrived": pushed.delivery.arrived,
             "expired": pushed.expired,
             "rejected_intel": pushed.refused,
             "seconds": round(time.monotonic() - began, 3),
         }
         typer.echo(msgspec.json.encode(summary).decode())
     elif files or ioc:
-        notes = [f"{counted(delivery.arrived, 'message', 'messages')} arrived on topic {where.topic}"]
-        if pushed.expired:
-            notes.append(f"{counted(pushed.expired, 'item', 'items')} left out, as expired")
-        if pushed.refused:
-            notes.append(f"{counted(pushed.refused, 'entry', 'entries')} refused")
-        say(errors, "; ".join(notes))
-    if lost:
-        say(
-            errors,
-            f"error: {lost:,} of {delivery.sent:,} messages did not arrive: {delivery.reason or 'no broker took them'}",
-        )
-        raise typer.Exit(FAILURE)
+        say(errors, _summary(pushed, where.topic))
+    say_lost(errors, pushed.delivery, "messages")
     if pushed.refused:
         raise typer.Exit(BAD_INPUT)
+
+
+def _seconds(text: str) -> float:
+    from threathunting.service.config_values import duration
+
+    try:
+        return duration(text)
+    except ValueError as error:
+        raise ValueError(f"--expire '{text[:40]}' {error}") from None
+
+
+def _summary(pushed: Pushed, topic: str) -> str:
+    notes = [f"{counted(pushed.delivery.arrived, 'message', 'messages')} arrived on topic {topic}"]
+    if pushed.expired:
+        notes.append(f"{counted(pushed.expired, 'item', 'items')} left out, as expired")
+    if pushed.refused:
+        notes.append(f"{counted(pushed.refused, 'entry', 'entries')} refused")
+    return "; ".join(notes)

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from threathunting.cli.common import BAD_INPUT, FAILURE, errors_console, sentences
+from threathunting.cli.common import BAD_INPUT, errors_console, sentences
 from threathunting.cli.intel_options import (
     AllAttributes,
     Brokers,
@@ -19,6 +19,7 @@ from threathunting.cli.intel_options import (
     counted,
     place,
     say,
+    say_lost,
 )
 
 _NAMED = 10
@@ -99,14 +100,7 @@ def remove(
         say(errors, f"{indicator.type.value} {indicator.value} is not armed{by}")
     if (more := len(done.not_armed) - _NAMED) > 0:
         say(errors, f"{more:,} more are not armed")
-    lost = done.delivery.sent - done.delivery.arrived
-    if lost:
-        say(
-            errors,
-            f"error: {lost:,} of {done.delivery.sent:,} removals did not arrive: "
-            f"{done.delivery.reason or 'no broker took them'}",
-        )
-        raise typer.Exit(FAILURE)
+    say_lost(errors, done.delivery, "removals")
     say(errors, f"{counted(done.items, 'item', 'items')} removed")
     if done.refusals:
         raise typer.Exit(BAD_INPUT)

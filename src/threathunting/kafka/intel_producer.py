@@ -7,8 +7,10 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
+from confluent_kafka.admin import AdminClient
 
 from threathunting.kafka.connection import Connection
+from threathunting.kafka.limits import message_limits
 from threathunting.kafka.problems import problem, sentence
 
 PARTITIONER = "murmur2_random"
@@ -16,6 +18,15 @@ PARTITIONER = "murmur2_random"
 
 MESSAGE_SECONDS = 60
 """How long a message is tried; ``-X message.timeout.ms=...`` sets another time."""
+
+DEFAULT_LIMIT = 1_048_588
+"""Kafka's own default of a topic's ``max.message.bytes``."""
+
+ENVELOPE = 100
+"""Bytes of a batch around its messages."""
+
+LEAST_LIMIT = 1000
+"""The least that librdkafka takes as one."""
 
 _ASK_SECONDS = 10.0
 _USERS = ("message.timeout.ms", "compression.type", "linger.ms", "message.max.bytes")
@@ -48,13 +59,17 @@ class IntelProducer:
         self._noted: dict[str, None] = {}
         self._sent = self._failed = 0
         self._reason: str | None = None
+        self._find_topic(connection)
+        limit = max(message_limits(connection, [topic]).get(topic, DEFAULT_LIMIT) - ENVELOPE, LEAST_LIMIT)
         settings = {
             "client.id": "threathunting-intel",
             "acks": "all",
             "enable.idempotence": True,
             "partitioner": PARTITIONER,
             "message.timeout.ms": MESSAGE_SECONDS * 1000,
-            "message.max.bytes": 16_000_000,
+            # A broker refuses a whole batch that is too large, with all that is in it.
+            "message.max.bytes": limit,
+            "batch.size": min(limit, 1_000_000),
             "compression.type": "lz4",
             "linger.ms": 20,
             "queue.buffering.max.messages": 200_000,
@@ -64,11 +79,7 @@ class IntelProducer:
             "error_cb": self._error,
         }
         settings |= {name: connection.settings[name] for name in _USERS if name in connection.settings}
-        try:
-            self._producer = Producer(connection.client(settings))
-        except KafkaException as error:
-            raise ValueError(sentence(error)) from None
-        self._find_topic()
+        self._producer = Producer(connection.client(settings))
 
     def send(self, key: bytes, value: bytes | None) -> None:
         """Hand over a message; None removes what was told under ``key``. Waits while too many wait.
@@ -107,15 +118,19 @@ class IntelProducer:
         self._producer.purge()
         self._producer.flush(1)
 
-    def _find_topic(self) -> None:
+    def _find_topic(self, connection: Connection) -> None:
         """A message for a topic that isn't there would only time out."""
+        try:
+            client = AdminClient(connection.client({"error_cb": self._error}))
+        except KafkaException as error:
+            raise ValueError(sentence(error)) from None
         until = time.monotonic() + _ASK_SECONDS
         while True:
             try:
                 # In short steps, so that the reason of a failure is told as soon as it is known.
-                found = self._producer.list_topics(self._topic, timeout=1.0).topics[self._topic]
+                found = client.list_topics(self._topic, timeout=1.0).topics[self._topic]
             except KafkaException as error:
-                self._producer.poll(0)
+                client.poll(0)
                 if time.monotonic() < until and self._reason is None:
                     continue
                 raise ConnectionError(self._reason or next(reversed(self._noted), sentence(error))) from None

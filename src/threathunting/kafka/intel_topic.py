@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Iterable
 from typing import Any
 
-from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from threathunting.intel.replay import TopicMessage
 from threathunting.kafka.connection import Connection
@@ -20,6 +20,9 @@ CHECK_SECONDS = 30.0
 
 RETRY_SECONDS = 1.0
 """The same while something is wrong."""
+
+BEGINNING = 0
+"""Where no message has that offset any more, the earliest there is is read; to ask for it takes half a second."""
 
 _SLICE = 0.02
 """Seconds between looks for an answer that is awaited."""
@@ -253,7 +256,7 @@ class IntelTopic:
                 self._next[number] = 0
                 if self._merge is not None:
                     self._merge.add(number, now)
-            self._consumer.incremental_assign(self._partitions(new, OFFSET_BEGINNING))
+            self._consumer.incremental_assign(self._partitions(new, BEGINNING))
 
     def _begin(self, partitions: list[int], now: float) -> None:
         self._caught_up = False
@@ -262,7 +265,7 @@ class IntelTopic:
         self._paused.clear()
         self._merge = Merge(partitions, now, patience=self._patience)
         self._consumer.unassign()
-        self._consumer.incremental_assign(self._partitions(partitions, OFFSET_BEGINNING))
+        self._consumer.incremental_assign(self._partitions(partitions, BEGINNING))
 
     def _stuck(self, layout: Layout, now: float) -> str | None:
         stuck = layout.leaderless or ([] if self._merge is None else self._merge.silent(now))
