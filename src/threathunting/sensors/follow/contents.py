@@ -96,14 +96,17 @@ class Contents:
             self._sought[state.key] = 0.0
 
     def __iter__(self) -> Iterator[Generation]:
-        """All contents."""
+        """All contents, as they are now: other threads may ask for the state of things."""
         yield from list(self.live.values())
-        yield from [generation for generation, _ in self.done.values()]
+        for generation, _ in list(self.done.values()):
+            yield generation
 
     def refresh(self, now: float) -> None:
         """List the folders, and see what has become of the files."""
         began = time.perf_counter()
-        listing = self._places.look()
+        listing = self._places.look(
+            self._since, {str(PurePath(one.path).parent) for one in self.live.values()}
+        )
         self._telling.stand("places", listing.problems)
         self._unreadable = {path: text for path, text in self._unreadable.items() if path in listing.paths}
         if self._was_there is not None and not self._listed:

@@ -96,6 +96,8 @@ class Follower:
         """Sentences on what went wrong since the last call. What stays wrong is told once."""
         return self._telling.news()
 
+    # The properties may be asked for by other threads.
+
     @property
     def problems(self) -> list[str]:
         """Sentences on what is wrong now: paths that aren't there, files that can't be read."""
@@ -104,7 +106,7 @@ class Follower:
     @property
     def rebuilding(self) -> bool:
         """Whether there is something to be read ``again`` before anything new."""
-        return any(generation.rebuilding for generation in self._contents.live.values())
+        return any(generation.rebuilding for generation in list(self._contents.live.values()))
 
     @property
     def files(self) -> list[FileStatus]:
@@ -114,7 +116,7 @@ class Follower:
     @property
     def lag(self) -> int:
         """Bytes that are there and not yet read."""
-        return sum(generation.unread for generation in self._contents.live.values())
+        return sum(generation.unread for generation in list(self._contents.live.values()))
 
     def close(self) -> None:
         """Let go of all files."""
@@ -167,6 +169,11 @@ class Follower:
             elif generation.source is None:
                 if contents.is_waited_for(generation):
                     return
+                if generation.unread:
+                    self._telling.tell(
+                        f"{generation.unread:,} bytes of {generation.path} (inode {generation.inode}) were not read "
+                        "before it vanished"
+                    )
             elif generation.reader is not None and generation.unread:
                 chunk, _ = generation.read(wanted, now, last=True)
                 if chunk is not None:

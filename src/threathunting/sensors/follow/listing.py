@@ -5,7 +5,7 @@ from __future__ import annotations
 import glob
 import os
 import stat
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from fnmatch import fnmatch
 from pathlib import Path, PurePath
 from typing import NamedTuple
@@ -43,36 +43,69 @@ class Places:
         """Nothing needs to be there yet."""
         self.paths = [str(path) for path in paths]
         self.rotated = [str(path) for path in rotated]
+        self._folders: dict[str, tuple[int, list[str]]] = {}
+        """Of folders for rotated logs in which nothing happens: when they were changed, and those below them."""
 
-    def look(self, with_rotated: bool = True) -> Listing:
-        """List the files. Symbolic links to files are followed, those to folders below a named folder are not."""
+    def look(self, since: int = 0, needed: Collection[str] = ()) -> Listing:
+        """List the files. Symbolic links to files are followed, those to folders below a named folder are not.
+
+        In places of rotated logs, which may hold years of them, only those folders are looked at in which a file
+        was made ``since`` a time in nanoseconds, or that are ``needed``.
+        """
         listing = Listing({}, {}, {}, True)
         failed: list[str] = []
         for spec in self.paths:
-            if not self._take(spec, False, listing, failed):
+            roots = _roots(spec)
+            if not roots:
                 listing.problems[spec] = f"{spec} does not exist yet: create it, or correct the path"
-        for spec in self.rotated if with_rotated else ():
-            self._take(spec, True, listing, failed)
+            for root in roots:
+                self._take(_files(root, listing.problems, failed), False, listing, failed)
+        for spec in self.rotated:
+            for root in _roots(spec):
+                self._take(self._recent(root, since, needed, listing.problems, failed), True, listing, failed)
         return listing._replace(whole=not failed)
 
-    def _take(self, spec: str, rotated: bool, listing: Listing, failed: list[str]) -> bool:
-        there = False
-        for root in _roots(spec):
-            there = True
-            for path in _files(root, listing.problems, failed):
-                try:
-                    found = os.stat(path)  # noqa: PTH116 (hundreds of files every second)
-                except FileNotFoundError:
-                    continue
-                except OSError as error:
-                    failed.append(path)
-                    listing.problems[path] = f"{path} can't be read: {_reason(error)}"
-                    continue
-                if stat.S_ISREG(found.st_mode):
-                    id = (found.st_dev, found.st_ino)
-                    listing.paths.setdefault(path, id)
-                    listing.files.setdefault(id, Seen(path, id, found.st_size, found.st_mtime_ns, rotated))
-        return there
+    def _recent(
+        self, root: str, since: int, needed: Collection[str], problems: dict[str, str], failed: list[str]
+    ) -> Iterator[str]:
+        """The files at ``root``, without those in folders in which nothing has happened."""
+        if not Path(root).is_dir():
+            yield root
+            return
+        folders = [root]
+        while folders:
+            folder = folders.pop()
+            try:
+                changed = os.stat(folder).st_mtime_ns  # noqa: PTH116
+            except OSError:
+                continue
+            old = changed < since and folder not in needed
+            known = self._folders.get(folder)
+            if old and known is not None and known[0] == changed:
+                folders += known[1]
+                continue
+            below: list[str] = []
+            for path in _entries(folder, below, problems, failed):
+                if not old:
+                    yield path
+            folders += below
+            self._folders[folder] = (changed, below)
+
+    @staticmethod
+    def _take(paths: Iterable[str], rotated: bool, listing: Listing, failed: list[str]) -> None:
+        for path in paths:
+            try:
+                found = os.stat(path)  # noqa: PTH116 (hundreds of files every second)
+            except FileNotFoundError:
+                continue
+            except OSError as error:
+                failed.append(path)
+                listing.problems[path] = f"{path} can't be read: {_reason(error)}"
+                continue
+            if stat.S_ISREG(found.st_mode):
+                id = (found.st_dev, found.st_ino)
+                listing.paths.setdefault(path, id)
+                listing.files.setdefault(id, Seen(path, id, found.st_size, found.st_mtime_ns, rotated))
 
     def fits(self, path: str) -> bool:
         """Whether a rotated file's name is that of a log that is followed."""
@@ -102,21 +135,25 @@ def _files(root: str, problems: dict[str, str], failed: list[str]) -> Iterator[s
         return
     folders = [root]
     while folders:
-        folder = folders.pop()
-        try:
-            with os.scandir(folder) as entries:
-                for entry in entries:
-                    if entry.name.startswith("."):
-                        continue
-                    if entry.is_dir(follow_symlinks=False):
-                        folders.append(entry.path)
-                    else:
-                        yield entry.path
-        except FileNotFoundError:
-            continue
-        except OSError as error:
-            failed.append(folder)
-            problems[folder] = f"{folder} can't be read: {_reason(error)}"
+        yield from _entries(folders.pop(), folders, problems, failed)
+
+
+def _entries(folder: str, folders: list[str], problems: dict[str, str], failed: list[str]) -> Iterator[str]:
+    """The files in a folder; the folders in it are added to ``folders``."""
+    try:
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                if entry.name.startswith("."):
+                    continue
+                if entry.is_dir(follow_symlinks=False):
+                    folders.append(entry.path)
+                else:
+                    yield entry.path
+    except FileNotFoundError:
+        pass
+    except OSError as error:
+        failed.append(folder)
+        problems[folder] = f"{folder} can't be read: {_reason(error)}"
 
 
 def _reason(error: OSError) -> str:

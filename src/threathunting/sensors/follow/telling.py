@@ -41,4 +41,4 @@ class Telling:
 
     def standing(self) -> list[str]:
         """What is wrong now."""
-        return [sentence for found in self._standing.values() for sentence in found.values()]
+        return [sentence for found in list(self._standing.values()) for sentence in found.values()]
