@@ -124,14 +124,15 @@ class IntelProducer:
             client = AdminClient(connection.client({"error_cb": self._error}))
         except KafkaException as error:
             raise ValueError(sentence(error)) from None
-        until = time.monotonic() + _ASK_SECONDS
+        began = time.monotonic()
         while True:
             try:
                 # In short steps, so that the reason of a failure is told as soon as it is known.
                 found = client.list_topics(self._topic, timeout=1.0).topics[self._topic]
             except KafkaException as error:
                 client.poll(0)
-                if time.monotonic() < until and self._reason is None:
+                patience = _ASK_SECONDS / (2 if self._noted else 1)
+                if self._reason is None and time.monotonic() < began + patience:
                     continue
                 raise ConnectionError(self._reason or next(reversed(self._noted), sentence(error))) from None
             if found.error is not None:
