@@ -1,0 +1,25 @@
+##! Threat hunting in the sensor: indicators armed from outside, and the whole
+##! conversation behind every sighting written to ``*-investigation`` logs.
+
+@load base/frameworks/cluster
+@load base/frameworks/config
+@load base/frameworks/intel
+@load frameworks/intel/seen
+
+@load ./config
+@load ./types
+@load ./store
+@load ./indicators
+@load ./conversations
+@load ./sightings
+@load ./observables
+@load ./modules
+@load ./investigations
+@load ./compliance
+@load ./arm-files
+@load ./link
+@load ./plugins
+
+@if ( Cluster::is_enabled() )
+@load ./cluster
+@endif

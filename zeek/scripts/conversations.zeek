@@ -1,0 +1,236 @@
+##! Which conversations are flagged, and why.
+
+@load ./types
+
+module ThreatHunting;
+
+export {
+	## Why a conversation is captured.
+	type Flag: record {
+		## Its connection.
+		id: conn_id &optional;
+		## Each "type value".
+		indicators: vector of string &default=vector();
+		## Where each was seen.
+		where: vector of string &default=vector();
+		## The highest level, a place in :zeek:see:`ThreatHunting::levels`.
+		level: count &default=0;
+		## When its connection was found to have ended.
+		ended: time &optional;
+	};
+
+	## What an investigation record tells besides its log's own fields.
+	type Marks: record {
+		threathunting: bool &log;
+		threathunting_indicators: vector of string &log;
+		threathunting_where: vector of string &log;
+		threathunting_level: string &log;
+	};
+
+	## Flag a conversation.
+	global flag: function(uid: string, id: conn_id, hit: Hit, where: string);
+
+	## Flag a file that belongs to no connection.
+	global flag_file: function(fuid: string, hit: Hit, where: string);
+
+	## Whether a conversation has been flagged with this indicator, seen there.
+	global flagged_with: function(uid: string, indicator: string, where: string)
+	    : bool;
+
+	## Whether a conversation, or a file that belongs to none, is flagged.
+	global is_flagged: function(key: string): bool;
+
+	## Whether a record of this conversation (or file) is to be captured; it then
+	## has the marks of that conversation. For policy hooks of investigation logs.
+	global captured: function(key: string): bool;
+
+	## The same for a record of the file at hand, whose log names no conversation.
+	global captured_file: function(): bool;
+
+	## The marks of the record that is being captured.
+	global current_marks: function(path: string): Marks;
+
+	## What the bounds dropped.
+	global dropped: table[string] of count &default=0;
+
+	## How many conversations are flagged.
+	global flagged_count: function(): count;
+
+	## Forget all flags.
+	global unflag_all: function();
+}
+
+global expire_flag: function(flags: table[string] of Flag, uid: string)
+    : interval;
+
+global flagged: table[string] of Flag &create_expire=1min
+    &expire_func=expire_flag;
+
+# Files without a connection.
+global flagged_files: table[string] of Flag &create_expire=10min;
+
+# The file whose last events are being handled: records of certificates and
+# executables are written then.
+global file_at_hand: fa_file;
+global has_file_at_hand = F;
+
+global marks = Marks($threathunting=T, $threathunting_indicators=vector(),
+    $threathunting_where=vector(), $threathunting_level="low");
+
+function expire_flag(flags: table[string] of Flag, uid: string): interval
+	{
+	local f = flags[uid];
+
+	if ( ! f?$ended )
+		{
+		if ( f?$id && connection_exists(f$id) && lookup_connection(f$id)$uid == uid )
+			return 1min;
+
+		f$ended = network_time();
+		return linger;
+		}
+
+	return 0sec;
+	}
+
+function add_reasons(f: Flag, hit: Hit, where: string)
+	{
+	for ( _, indicator in hit$indicators )
+		{
+		local known = F;
+
+		for ( i, had in f$indicators )
+			if ( had == indicator && f$where[i] == where )
+				known = T;
+
+		if ( known )
+			next;
+
+		if ( |f$indicators| >= max_reasons )
+			{
+			++dropped["reasons"];
+			next;
+			}
+
+		f$indicators += indicator;
+		f$where += where;
+		}
+
+	if ( hit$level > f$level )
+		f$level = hit$level;
+	}
+
+function flag(uid: string, id: conn_id, hit: Hit, where: string)
+	{
+	if ( uid !in flagged )
+		{
+		if ( |flagged| >= max_conversations )
+			{
+			++dropped["conversations"];
+			return;
+			}
+
+		flagged[uid] = Flag($id=id);
+		}
+
+	add_reasons(flagged[uid], hit, where);
+	}
+
+function flag_file(fuid: string, hit: Hit, where: string)
+	{
+	if ( fuid !in flagged_files )
+		{
+		if ( |flagged_files| >= max_conversations )
+			{
+			++dropped["files"];
+			return;
+			}
+
+		flagged_files[fuid] = Flag();
+		}
+
+	add_reasons(flagged_files[fuid], hit, where);
+	}
+
+function flagged_with(uid: string, indicator: string, where: string): bool
+	{
+	if ( uid !in flagged )
+		return F;
+
+	local f = flagged[uid];
+
+	for ( i, had in f$indicators )
+		if ( had == indicator && f$where[i] == where )
+			return T;
+
+	return F;
+	}
+
+function is_flagged(key: string): bool
+	{
+	return key in flagged || key in flagged_files;
+	}
+
+function flagged_count(): count
+	{
+	return |flagged|;
+	}
+
+function unflag_all()
+	{
+	flagged = table();
+	flagged_files = table();
+	}
+
+function mark(f: Flag)
+	{
+	marks$threathunting_indicators = f$indicators;
+	marks$threathunting_where = f$where;
+	marks$threathunting_level = levels[f$level];
+	}
+
+function captured(key: string): bool
+	{
+	if ( key in flagged )
+		{
+		mark(flagged[key]);
+		return T;
+		}
+
+	if ( key in flagged_files )
+		{
+		mark(flagged_files[key]);
+		return T;
+		}
+
+	return F;
+	}
+
+function captured_file(): bool
+	{
+	if ( ! has_file_at_hand )
+		return F;
+
+	if ( file_at_hand?$conns )
+		for ( _, c in file_at_hand$conns )
+			if ( captured(c$uid) )
+				return T;
+
+	return captured(file_at_hand$id);
+	}
+
+function current_marks(path: string): Marks
+	{
+	return marks;
+	}
+
+event file_state_remove(f: fa_file) &priority=100
+	{
+	file_at_hand = f;
+	has_file_at_hand = T;
+	}
+
+event file_state_remove(f: fa_file) &priority=-100
+	{
+	has_file_at_hand = F;
+	}

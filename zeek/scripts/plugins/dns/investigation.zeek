@@ -1,0 +1,19 @@
+@load ../../investigations
+
+module ThreatHunting;
+
+export {
+	## Lets through the queries and answers of flagged conversations.
+	global dns_investigation: Log::PolicyHook;
+}
+
+hook dns_investigation(rec: DNS::Info, id: Log::ID, filter: Log::Filter)
+	{
+	if ( ! captured(rec$uid) )
+		break;
+	}
+
+event zeek_init()
+	{
+	investigate("DNS", DNS::LOG, "dns", dns_investigation);
+	}

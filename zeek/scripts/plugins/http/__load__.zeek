@@ -1,0 +1,4 @@
+@load ./seen
+@load ./content
+@load ./investigation
+@load ./normalized

@@ -1,0 +1,200 @@
+##! Headers and bodies of requests and responses, held until their record is
+##! written and dropped then unless the conversation is flagged.
+
+@load ../../conversations
+@load ../../store
+
+module ThreatHunting;
+
+export {
+	## What an HTTP investigation record tells besides the log's own fields.
+	type HTTPMarks: record {
+		threathunting: bool &log;
+		threathunting_indicators: vector of string &log;
+		threathunting_where: vector of string &log;
+		threathunting_level: string &log;
+		## Each "Name: value", in order.
+		request_headers: vector of string &log &optional;
+		## The first bytes of the body, decoded as the headers say.
+		request_body: string &log &optional;
+		## The SHA-256 of all that was seen of it.
+		request_body_sha256: string &log &optional;
+		response_headers: vector of string &log &optional;
+		response_body: string &log &optional;
+		response_body_sha256: string &log &optional;
+	};
+
+	redef record HTTP::Info += {
+		# Not logged: references to what Zeek has parsed anyway.
+		threathunting_request: mime_header_list &optional;
+		threathunting_response: mime_header_list &optional;
+	};
+
+	## The marks of the HTTP record that is being captured.
+	global http_marks: function(path: string): HTTPMarks;
+
+	## Take what is held for a record; with *keep*, into its marks.
+	global take_content: function(rec: HTTP::Info, keep: bool);
+}
+
+type Body: record {
+	text: string &default="";
+	hash: opaque of sha256;
+};
+
+global drop_body: function(bodies: table[string] of Body, key: string)
+    : interval;
+
+global bodies: table[string] of Body &write_expire=5min &expire_func=drop_body;
+
+global bytes_held = 0;
+
+global content: HTTPMarks;
+
+function drop_body(bodies: table[string] of Body, key: string): interval
+	{
+	local n = |bodies[key]$text|;
+	bytes_held = bytes_held > n ? bytes_held - n : 0;
+	return 0sec;
+	}
+
+function body_key(rec: HTTP::Info, is_orig: bool): string
+	{
+	return fmt("%s %d %d", rec$uid, rec$trans_depth, is_orig ? 1 : 0);
+	}
+
+event http_all_headers(c: connection, is_orig: bool, hlist: mime_header_list)
+    &group="ThreatHunting::HTTP" &group="ThreatHunting::armed"
+	{
+	if ( ! http_headers || ! c?$http )
+		return;
+
+	if ( is_orig )
+		c$http$threathunting_request = hlist;
+	else
+		c$http$threathunting_response = hlist;
+	}
+
+event http_entity_data(c: connection, is_orig: bool, length: count,
+    data: string) &group="ThreatHunting::HTTP" &group="ThreatHunting::armed"
+    &group="ThreatHunting::bodies"
+	{
+	if ( ! c?$http )
+		return;
+
+	local key = body_key(c$http, is_orig);
+
+	if ( key !in bodies )
+		{
+		if ( bytes_held >= http_body_memory )
+			{
+			++dropped["bodies"];
+			return;
+			}
+
+		bodies[key] = Body($hash=sha256_hash_init());
+		}
+
+	local body = bodies[key];
+	sha256_hash_update(body$hash, data);
+	local room = http_body_bytes > |body$text| ? http_body_bytes - |body$text| : 0;
+
+	if ( room == 0 || bytes_held >= http_body_memory )
+		return;
+
+	local piece = |data| > room ? data[:room] : data;
+	body$text += piece;
+	bytes_held += |piece|;
+	}
+
+function header_lines(headers: mime_header_list): vector of string
+	{
+	local lines: vector of string = vector();
+
+	# The list is a table by number from 1 on.
+	local i = 0;
+
+	while ( ++i <= |headers| )
+		if ( i in headers )
+			lines += fmt("%s: %s", headers[i]$original_name, headers[i]$value);
+
+	return lines;
+	}
+
+function take_body(rec: HTTP::Info, is_orig: bool): Body
+	{
+	local key = body_key(rec, is_orig);
+	local body = bodies[key];
+	drop_body(bodies, key);
+	delete bodies[key];
+	return body;
+	}
+
+function take_content(rec: HTTP::Info, keep: bool)
+	{
+	content = HTTPMarks($threathunting=T,
+	    $threathunting_indicators=marks$threathunting_indicators,
+	    $threathunting_where=marks$threathunting_where,
+	    $threathunting_level=marks$threathunting_level);
+
+	if ( keep && rec?$threathunting_request )
+		content$request_headers = header_lines(rec$threathunting_request);
+
+	if ( keep && rec?$threathunting_response )
+		content$response_headers = header_lines(rec$threathunting_response);
+
+	if ( |bodies| == 0 )
+		return;
+
+	if ( body_key(rec, T) in bodies )
+		{
+		local sent = take_body(rec, T);
+
+		if ( keep )
+			{
+			content$request_body = sent$text;
+			content$request_body_sha256 = sha256_hash_finish(sent$hash);
+			}
+		}
+
+	if ( body_key(rec, F) in bodies )
+		{
+		local got = take_body(rec, F);
+
+		if ( keep )
+			{
+			content$response_body = got$text;
+			content$response_body_sha256 = sha256_hash_finish(got$hash);
+			}
+		}
+	}
+
+function http_marks(path: string): HTTPMarks
+	{
+	return content;
+	}
+
+function switch_bodies(n: count)
+	{
+	if ( n > 0 )
+		enable_event_group("ThreatHunting::bodies");
+	else
+		disable_event_group("ThreatHunting::bodies");
+
+	if ( n > Log::default_max_field_string_bytes )
+		Reporter::warning(fmt("ThreatHunting: Zeek logs %d bytes of a field; redef Log::default_max_field_string_bytes for bodies of %d",
+		    Log::default_max_field_string_bytes, n));
+	}
+
+function bodies_option(id: string, n: count): count
+	{
+	switch_bodies(n);
+	return n;
+	}
+
+event zeek_init()
+	{
+	switch_bodies(http_body_bytes);
+	Option::set_change_handler("ThreatHunting::http_body_bytes", bodies_option,
+	    -200);
+	}

@@ -1,0 +1,12 @@
+##! ECS names, equal to those of the engine's plugin for this protocol.
+
+@load ../../normalized
+
+module ThreatHunting;
+
+redef ecs += {["http"] = table(["host"] = "url.domain", ["uri"] =
+    "url.original", ["username"] = "user.name", ["method"] =
+    "http.request.method", ["version"] = "http.version", ["referrer"] =
+    "http.request.referrer", ["user_agent"] = "user_agent.original", [
+    "request_body_len"] = "http.request.body.bytes", ["response_body_len"] =
+    "http.response.body.bytes", ["status_code"] = "http.response.status_code")};

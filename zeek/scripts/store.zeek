@@ -1,0 +1,220 @@
+##! The Intelligence Framework's store on this very node.
+##!
+##! ``Intel::insert`` and ``Intel::remove`` send an event for every item to every
+##! worker, and bursts of them drop. Here every node is told by the link itself
+##! and keeps its own store, so that its acknowledgement is true.
+
+@load ./types
+
+module ThreatHunting;
+
+export {
+	## Whether it is us who change the store at this moment.
+	global ours = F;
+
+	## Indicators in the store by type, whoever brought them.
+	global in_store: table[Intel::Type] of count &default=0;
+
+	## Hashes of files in the store by their number of digits.
+	global hashes_in_store: table[count] of count &default=0;
+
+	## Insert an item on this node alone.
+	##
+	## Returns: F where a site's :zeek:see:`Intel::filter_item` vetoes it.
+	global store_insert: function(item: Intel::Item): bool;
+
+	## Remove a source's item on this node alone.
+	##
+	## item: The item.
+	##
+	## keep: Whether the indicator stays all the same, as others hold it. A node
+	##       that has metadata knows by itself.
+	##
+	## Returns: Whether other sources still hold the indicator here.
+	global store_remove: function(item: Intel::Item, keep: bool): bool;
+
+	## The subnets in the store that an address is in.
+	global store_subnets: function(host: addr): vector of subnet;
+
+	## How many subnets are in the store.
+	global store_subnet_count: function(): count;
+
+	## What the store holds for something seen, with metadata.
+	global store_items: function(s: Intel::Seen): set[Intel::Item];
+
+	## Whether the store holds anything for what was seen.
+	global store_finds: function(s: Intel::Seen): bool;
+
+	## From a worker to the manager: something seen is a match.
+	global store_tell_manager: function(s: Intel::Seen);
+
+	## Whether this node has metadata.
+	global store_is_full: function(): bool;
+}
+
+module Intel;
+
+function ThreatHunting::store_insert(item: Intel::Item): bool
+	{
+	ThreatHunting::ours = T;
+	local taken = hook Intel::filter_item(item);
+
+	if ( taken )
+		_insert(item, F);
+
+	ThreatHunting::ours = F;
+	return taken;
+	}
+
+function ThreatHunting::store_remove(item: Intel::Item, keep: bool): bool
+	{
+	local t = item$indicator_type;
+	local value = to_lower(item$indicator);
+
+	# item_exists() would take a wider subnet for this one.
+	local there = F;
+
+	if ( t != SUBNET )
+		there = item_exists(item);
+	else if ( have_full_data )
+		there = check_subnet(to_subnet(value), data_store$subnet_data);
+	else
+		there = check_subnet(to_subnet(value), min_data_store$subnet_data);
+
+	if ( ! there )
+		return F;
+
+	if ( have_full_data )
+		{
+		keep = ! remove_meta_data(item);
+
+		if ( ! keep )
+			{
+			if ( t == ADDR )
+				delete data_store$host_data[to_addr(value)];
+			else if ( t == SUBNET )
+				delete data_store$subnet_data[to_subnet(value)];
+			else
+				delete data_store$string_data[value, t];
+			}
+		}
+
+	if ( keep )
+		return T;
+
+	if ( t == ADDR )
+		delete min_data_store$host_data[to_addr(value)];
+	else if ( t == SUBNET )
+		delete min_data_store$subnet_data[to_subnet(value)];
+	else
+		delete min_data_store$string_data[value, t];
+
+	ThreatHunting::ours = T;
+	hook Intel::indicator_removed(value, t);
+	ThreatHunting::ours = F;
+	return F;
+	}
+
+function ThreatHunting::store_subnets(host: addr): vector of subnet
+	{
+	return matching_subnets(addr_to_subnet(host), min_data_store$subnet_data);
+	}
+
+function ThreatHunting::store_items(s: Intel::Seen): set[Intel::Item]
+	{
+	return get_items(s);
+	}
+
+function ThreatHunting::store_finds(s: Intel::Seen): bool
+	{
+	return find(s);
+	}
+
+function ThreatHunting::store_tell_manager(s: Intel::Seen)
+	{
+	event Intel::match_remote(s);
+	}
+
+function ThreatHunting::store_is_full(): bool
+	{
+	return have_full_data;
+	}
+
+function ThreatHunting::store_subnet_count(): count
+	{
+	return |min_data_store$subnet_data|;
+	}
+
+module ThreatHunting;
+
+# Indicators in the store, of any type.
+global all_in_store = 0;
+
+function set_group(name: string, on: bool)
+	{
+	if ( on )
+		enable_event_group(name);
+	else
+		disable_event_group(name);
+	}
+
+# Handlers that look for one type only run while there is something to find;
+# those for addresses also find subnets.
+function switch_group(t: Intel::Type)
+	{
+	local name = cat("ThreatHunting::", t == Intel::SUBNET ? Intel::ADDR : t);
+
+	if ( ! has_event_group(name) )
+		return;
+
+	local n = in_store[t];
+
+	# Of a subnet within another one the framework raises no hook.
+	if ( t == Intel::ADDR || t == Intel::SUBNET )
+		n = in_store[Intel::ADDR] + store_subnet_count();
+
+	set_group(name, n > 0);
+	}
+
+# What is held only while anything could be flagged at all.
+function switch_armed(on: bool)
+	{
+	set_group("ThreatHunting::armed", on);
+	}
+
+hook Intel::indicator_inserted(v: string, t: Intel::Type)
+	{
+	++in_store[t];
+
+	if ( ++all_in_store == 1 )
+		switch_armed(T);
+
+	if ( t == Intel::FILE_HASH )
+		++hashes_in_store[|v|];
+
+	if ( in_store[t] == 1 || t == Intel::SUBNET )
+		switch_group(t);
+	}
+
+hook Intel::indicator_removed(v: string, t: Intel::Type)
+	{
+	if ( in_store[t] > 0 )
+		--in_store[t];
+
+	if ( all_in_store > 0 && --all_in_store == 0 )
+		switch_armed(F);
+
+	if ( t == Intel::FILE_HASH && hashes_in_store[|v|] > 0 )
+		--hashes_in_store[|v|];
+
+	if ( in_store[t] == 0 || t == Intel::SUBNET )
+		switch_group(t);
+	}
+
+event zeek_init() &priority=90
+	{
+	for ( t in type_names )
+		switch_group(t);
+
+	switch_armed(all_in_store > 0);
+	}
