@@ -311,12 +311,12 @@ def test_what_must_be_there(told: Told, loaded: Load) -> None:
     kafka = '[kafka]\nbrokers = ["k:9092"]\n'
     assert told("") == [
         "T: intel: names neither a topic nor files, so there is nothing to hunt for",
-        "T: there is nothing to read; add a [[follow]] with logs, or [consume] with topics",
+        "T: there is nothing to hunt in; add a [[follow]] with logs, [consume] with topics, or a [[zeek]]",
         "T: output: no output is on; add [kafka] or [output.files], or name topics in [output.kafka]",
     ]
     assert told("[kafka]\n[[follow]]\npath = 'x'") == ["T:1: kafka: has no brokers, which is needed"]
     assert "nothing to hunt for" in told(f"{BASE}[intel]\ntopic = false")[0]
-    assert "nothing to read" in told(kafka)[0]
+    assert "nothing to hunt in" in told(kafka)[0]
     for off in ("enabled = false", 'sightings = false\ninvestigations = ""'):
         assert told(f"{BASE}[output.kafka]\n{off}") == [
             "T:5: output: no output is on; add [kafka] or [output.files], or name topics in [output.kafka]"

@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from threathunting.cli.common import console, errors_console, sentences
-from threathunting.service.status import InputStatus, IntelStatus, OutputStatus, Status
+from threathunting.service.status import InputStatus, IntelStatus, OutputStatus, SensorStatus, Status
 
 
 def show(
@@ -59,6 +59,11 @@ def report(out: Console, status: Status) -> None:
         out,
         ("input", "state", "lag", "records", "records/s", "MB/s", "bad", "last record"),
         [_input(one, status.now) for one in status.inputs],
+    )
+    _table(
+        out,
+        ("sensor", "node", "role", "state", "indicators", "waiting", "ack ms", "silent"),
+        [row for one in status.sensors for row in _sensor(one)],
     )
     _table(
         out,
@@ -129,6 +134,18 @@ def _input(one: InputStatus, now: float) -> list[str]:
     ]
 
 
+def _sensor(one: SensorStatus) -> list[list[str]]:
+    state = "armed" if one.armed else "arming" if one.connected else "not connected"
+    rows = [[one.name, "", f"Zeek {one.version}".strip(), state, "", f"{one.waiting:,}", "", ""]]
+    for node in one.nodes:
+        lag = "" if node.lag_ms is None else f"{node.lag_ms:,.0f}"
+        complete = "armed" if node.complete else "arming"
+        rows.append(
+            ["", node.name, node.role, complete, f"{node.armed:,}", "", lag, _span(node.silent_seconds)]
+        )
+    return rows + [["", name, "", "missing", "", "", "", ""] for name in one.missing]
+
+
 def _output(one: OutputStatus, now: float) -> list[str]:
     name = f"{one.kind} {one.name}"
     return [name, one.what, f"{one.sent:,}", f"{one.waiting:,}", f"{one.failed:,}", _ago(one.last_sent, now)]
@@ -139,7 +156,7 @@ def _table(out: Console, columns: tuple[str, ...], rows: list[list[str]]) -> Non
         return
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in columns:
-        left = name in ("input", "output", "state", "what")
+        left = name in ("input", "output", "state", "what", "sensor", "node", "role")
         table.add_column(name, justify="left" if left else "right", no_wrap=not left, overflow="fold")
     for row in rows:
         table.add_row(*(Text("".join(char if char.isprintable() else " " for char in cell)) for cell in row))

@@ -12,11 +12,12 @@ import msgspec
 from threathunting.kafka import connection
 from threathunting.kafka.connection import Connection
 from threathunting.plugins import OTHER
-from threathunting.service.config_schema import Config, Consume, Follow, Http, Hunt
+from threathunting.service.config_schema import Config, Consume, Follow, Http, Hunt, Zeek
 from threathunting.service.config_text import Place
 from threathunting.service.config_values import Problems
 
 _LISTEN = re.compile(r"(?:\[[0-9A-Fa-f:.]+\]|[^\[\]:\s]+):(\d{1,5})")
+_URL = re.compile(r"wss?://(?:\[[0-9A-Fa-f:.]+\]|[^\[\]:/\s]+):\d{1,5}(?:/\S*)?")
 Told = Iterator[tuple[str, str]]
 
 
@@ -62,6 +63,21 @@ def _consume(given: Mapping[str, Any]) -> Told:
             yield "logs", f"'{topic}' is none of topics, so it isn't read"
 
 
+def _zeek(given: Mapping[str, Any]) -> Told:
+    url = given.get("url")
+    if isinstance(url, str) and _URL.fullmatch(url) is None:
+        yield (
+            "url",
+            f"'{url}' is none of a WebSocket; write it as 'ws://127.0.0.1:27759' or 'wss://host:port'",
+        )
+    secure = isinstance(url, str) and url.startswith("wss://")
+    for name in ("ca", "certificate", "key"):
+        if given.get(name) is not None and not secure:
+            yield name, "is for TLS; write the url with wss://, or take it out"
+    if (given.get("certificate") is None) != (given.get("key") is None):
+        yield "certificate", "and key belong together; give both or none"
+
+
 def _http(given: Mapping[str, Any]) -> Told:
     listen = given.get("listen")
     match = _LISTEN.fullmatch(listen) if listen is not None else None
@@ -75,6 +91,7 @@ CHECKS: dict[type, Callable[[Mapping[str, Any]], Told]] = {
     Follow: _follow,
     Consume: _consume,
     Http: _http,
+    Zeek: _zeek,
 }
 """By struct: what contradicts itself in its keys and values, as (key, sentence)."""
 
@@ -95,8 +112,12 @@ def across(config: Config, problems: Problems) -> None:
     intel, output = config.intel, config.output
     if intel.topic is None and not intel.files and not problems.about(("intel",)):
         problems.tell(("intel",), "names neither a topic nor files, so there is nothing to hunt for")
-    if not config.follow and config.consume is None and not problems.about(("follow",), ("consume",)):
-        problems.tell((), "there is nothing to read; add a [[follow]] with logs, or [consume] with topics")
+    read = config.follow or config.consume is not None or config.zeek
+    if not read and not problems.about(("follow",), ("consume",), ("zeek",)):
+        problems.tell(
+            (),
+            "there is nothing to hunt in; add a [[follow]] with logs, [consume] with topics, or a [[zeek]]",
+        )
     kafka = output.kafka is not None and (output.kafka.sightings or output.kafka.investigations)
     if output.files is None and not kafka and not problems.about(("output",)):
         problems.tell(
@@ -108,7 +129,16 @@ def across(config: Config, problems: Problems) -> None:
             if path in followed:
                 problems.tell(("follow", number, "path"), f"{path} is followed twice; take one out")
             followed[path] = None
+            if output.files is not None and _within(output.files.folder, path):
+                problems.tell(
+                    ("output", "files", "folder"),
+                    f"lies in {path}, which is followed: results would be read as logs; write them elsewhere",
+                )
     _topics(config, problems)
+
+
+def _within(folder: str, path: str) -> bool:
+    return Path(path) in (Path(folder), *Path(folder).parents)
 
 
 def _topics(config: Config, problems: Problems) -> None:

@@ -77,6 +77,18 @@ class Follow(_Section, frozen=True):
     ship: bool = True
 
 
+class Zeek(_Section, frozen=True):
+    """One ``[[zeek]]``: a live Zeek that runs the ThreatHunting package, by its WebSocket API."""
+
+    url: str
+    name: str = ""
+    ca: Annotated[str | None, is_a("file")] = None
+    certificate: Annotated[str | None, is_a("file")] = None
+    key: Annotated[str | None, is_a("file")] = None
+    verify_hostname: bool = True
+    mode: Literal["native"] = "native"
+
+
 class Consume(_Section, frozen=True):
     """``[consume]``: topics of records, read in a consumer group."""
 
@@ -146,6 +158,7 @@ class Config(_Section, frozen=True):
     hunt: Hunt = Hunt()
     follow: tuple[Follow, ...] = ()
     consume: Consume | None = None
+    zeek: tuple[Zeek, ...] = ()
     output: Output = Output()
     commit: Commit = Commit()
     http: Http = Http()

@@ -41,6 +41,18 @@ class Metrics:
             "intel_ready", "1 once all intel there was at the start is armed, else 0."
         )
         self.armed_indicators = self._gauge("armed_indicators", "Indicators that are hunted for.", "type")
+        self.sensor_armed = self._gauge(
+            "sensor_armed", "1 while every node of a Zeek that sees traffic has all intel, else 0.", "sensor"
+        )
+        self.sensor_waiting = self._gauge(
+            "sensor_waiting", "Changes of intel that a Zeek has not acknowledged yet.", "sensor"
+        )
+        self.node_indicators = self._gauge(
+            "node_indicators", "Indicators that are armed on a node of a Zeek.", "sensor", "node"
+        )
+        self.node_complete = self._gauge(
+            "node_complete", "1 while a node of a Zeek has all intel, else 0.", "sensor", "node"
+        )
         self.lag_records = self._gauge(
             "lag_records", "Records of a partition not yet read.", "topic", "partition"
         )

@@ -73,6 +73,39 @@ class IntelStatus(msgspec.Struct, kw_only=True):
     files: list[IntelFileStatus] = []
 
 
+class NodeStatus(msgspec.Struct, kw_only=True):
+    """A node of a Zeek that holds intel."""
+
+    name: str
+    role: str
+    boot: str
+    complete: bool
+    """Whether it has the full set, and has acknowledged it."""
+    armed: int
+    sees_traffic: bool
+    modules: list[str] = []
+    lag_ms: float | None = None
+    """Milliseconds that its last acknowledgement took."""
+    silent_seconds: float = 0.0
+
+
+class SensorStatus(msgspec.Struct, kw_only=True):
+    """A Zeek behind one link."""
+
+    name: str
+    version: str = ""
+    connected: bool = False
+    armed: bool = False
+    """Whether every node that sees traffic has acknowledged all there is."""
+    waiting: int = 0
+    """Changes not yet acknowledged by all."""
+    missing: list[str] = []
+    """Nodes that should be there and aren't."""
+    full_sets: int = 0
+    latency_ms: float | None = None
+    nodes: list[NodeStatus] = []
+
+
 class ErrorStatus(msgspec.Struct, kw_only=True):
     """Something that went wrong, the last time it did, and how often."""
 
@@ -113,6 +146,7 @@ class Status(msgspec.Struct, kw_only=True):
     """Indicators by type."""
     intel: IntelStatus = msgspec.field(default_factory=IntelStatus)
     inputs: list[InputStatus] = []
+    sensors: list[SensorStatus] = []
     outputs: list[OutputStatus] = []
     records: int = 0
     sightings: int = 0

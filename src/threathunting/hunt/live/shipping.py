@@ -57,7 +57,7 @@ class Shipping:
         found = Found()
         for row in range(len(batch)):
             record = batch.record(row)
-            reasons = tuple(self._told(record))
+            reasons = tuple(reasons_of_sighting(self._hunter, record))
             at = time_of(record) or time.time()
             for kind, name in ((Kind.CONVERSATION, "uid"), (Kind.FILE, "fuid")):
                 for key in strings(record.get(name)) if reasons else ():
@@ -82,7 +82,7 @@ class Shipping:
                 for match in matched.get(row, ())
                 for hit in match.hits
             ]
-            reasons = tuple(dict.fromkeys((*own, *self._known(log, record))))
+            reasons = tuple(dict.fromkeys((*own, *self._named(record), *self._known(log, record))))
             raw = batch.raw(row)
             if reasons:
                 self._write(found, log, record, raw, reasons)
@@ -114,34 +114,26 @@ class Shipping:
         """Where the first record of a source that still waits begins."""
         return min((one.start for one in self._waiting if one.source == source), default=None)
 
+    def _named(self, record: Record) -> list[Reason]:
+        """Why, by what our package for Zeek writes into the record: ``domain evil.example``, and where it was seen."""
+        wheres = strings(record.get("threathunting_where"))
+        found = []
+        for number, text in enumerate(strings(record.get("threathunting_indicators"))):
+            name, _, value = text.partition(" ")
+            sighting = {
+                "ts": record.get("ts"),
+                "seen.indicator": value,
+                "seen.indicator_type": name,
+                "seen.where": wheres[number] if number < len(wheres) else "",
+            }
+            found += reasons_of_sighting(self._hunter, sighting)
+        return found
+
     def _known(self, log: Log, record: Record) -> tuple[Reason, ...]:
         keys = [(Kind.CONVERSATION, uid) for uid in uids_of(log, record)]
         keys += [(Kind.FILE, name) for name in (*files_of(log, record), *links_of(log, record))]
         flags = [flag for kind, key in keys if (flag := self._flags.of(kind).get(key)) is not None]
         return tuple(dict.fromkeys(reason for flag in flags for reason in flag.reasons))
-
-    def _told(self, record: Record) -> list[Reason]:
-        """Why, by a record of ``intel.log`` (Zeek's Intel::Info): the items that are armed, else its sources."""
-        value, where = record.get("seen.indicator"), record.get("seen.where")
-        if not isinstance(value, str):
-            return []
-        try:
-            type = indicator_type(str(record.get("seen.indicator_type", "")))
-            value = canonical(type, value)
-        except ValueError:
-            return []
-        at = time_of(record) or time.time()
-        with self._hunter.lock:
-            hits = self._hunter.store.lookup(type, value, at)
-        policy = self._hunter.policy
-        reasons = [
-            Reason(hit.indicator, str(where or ""), value, tuple(map(policy.levelled, hit.items)))
-            for hit in hits
-        ]
-        if not reasons and (sources := strings(record.get("sources"))):
-            items = tuple(policy.levelled(Item(source)) for source in sorted(sources))
-            reasons = [Reason(Indicator(type, value), str(where or ""), value, items)]
-        return reasons
 
     def _write(
         self, found: Found, log: Log, record: Record, raw: bytes | None, reasons: tuple[Reason, ...]
@@ -155,3 +147,26 @@ class Shipping:
         data = self._form.line(log, record, raw, reasons)[:-1]
         module = self._hunter.registry.module_of.get(log.name, OTHER)
         found.lines.append(Line(f"{log.name}-investigation", key, level, module, data))
+
+
+def reasons_of_sighting(hunter: Hunter, record: Record) -> list[Reason]:
+    """Why, by a record of ``intel.log`` (Zeek's Intel::Info): the items that are armed, else its sources."""
+    value, where = record.get("seen.indicator"), record.get("seen.where")
+    if not isinstance(value, str):
+        return []
+    try:
+        type = indicator_type(str(record.get("seen.indicator_type", "")))
+        value = canonical(type, value)
+    except ValueError:
+        return []
+    at = time_of(record) or time.time()
+    with hunter.lock:
+        hits = hunter.store.lookup(type, value, at)
+    policy = hunter.policy
+    reasons = [
+        Reason(hit.indicator, str(where or ""), value, tuple(map(policy.levelled, hit.items))) for hit in hits
+    ]
+    if not reasons and (sources := strings(record.get("sources"))):
+        items = tuple(policy.levelled(Item(source)) for source in sorted(sources))
+        reasons = [Reason(Indicator(type, value), str(where or ""), value, items)]
+    return reasons

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import OrderedDict
+from collections.abc import Callable
 from itertools import islice
 
 from threathunting.intel.allowlist import AllowList
@@ -25,6 +26,8 @@ class Armed:
         self.store = Store(limit)
         self.lock = threading.RLock()
         self.allow: AllowList | None = None
+        self.listeners: list[Callable[[Indicator, str, Item | None], None]] = []
+        """Told, under the lock, of every item that is armed, and of every source's that is disarmed (None)."""
         self.expired = 0
         """Items whose time came while they were armed."""
         self.forgotten = 0
@@ -42,12 +45,12 @@ class Armed:
                 self.allow is not None
                 and (reason := self.allow.refuses(indicator, item.subdomains)) is not None
             ):
-                self.store.remove(indicator, item.source)
+                self._disarm(indicator, item.source)
                 self._hold_back(indicator, item)
                 raise ValueError(f"{indicator.type.value} {reason}")
             self._held_back.pop((indicator, item.source), None)
             try:
-                return self.store.add(indicator, item)
+                return self._arm(indicator, item)
             except OverflowError as error:
                 raise ValueError(f"{error}; raise intel.max_indicators") from None
 
@@ -55,7 +58,7 @@ class Armed:
         """Disarm one source's item; False where there was none."""
         with self.lock:
             held = self._held_back.pop((indicator, source), None)
-            return self.store.remove(indicator, source) or held is not None
+            return self._disarm(indicator, source) or held is not None
 
     def item(self, indicator: Indicator, source: str) -> Item | None:
         """What a source tells of an indicator, armed or held back."""
@@ -69,9 +72,11 @@ class Armed:
         """Disarm what has expired by now, and return how many items that were."""
         now = time.time()
         with self.lock:
-            gone = len(self.store.expire(now))
-        self.expired += gone
-        return gone
+            gone = self.store.expire(now)
+            for indicator, item in gone:
+                self._tell(indicator, item.source, None)
+        self.expired += len(gone)
+        return len(gone)
 
     def use_allow_list(self, allow: AllowList | None) -> tuple[int, int]:
         """From now on refuse what is on this list: how many armed items left, and how many held back came in."""
@@ -86,7 +91,7 @@ class Armed:
             for indicator, item in back:
                 del self._held_back[indicator, item.source]
                 try:
-                    self.store.add(indicator, item)
+                    self._arm(indicator, item)
                 except OverflowError:
                     self._hold_back(indicator, item)
         return (0 if allow is None else self._sweep(allow)), len(back)
@@ -100,12 +105,28 @@ class Armed:
         while chunk := list(islice(steps, _CHUNK)):
             with self.lock:
                 for indicator, item in chunk:
-                    if allow.refuses(indicator, item.subdomains) is not None and self.store.remove(
+                    if allow.refuses(indicator, item.subdomains) is not None and self._disarm(
                         indicator, item.source
                     ):
                         self._hold_back(indicator, item)
                         gone += 1
         return gone
+
+    def _arm(self, indicator: Indicator, item: Item) -> bool:
+        new = self.store.add(indicator, item)
+        if new:
+            self._tell(indicator, item.source, item)
+        return new
+
+    def _disarm(self, indicator: Indicator, source: str) -> bool:
+        gone = self.store.remove(indicator, source)
+        if gone:
+            self._tell(indicator, source, None)
+        return gone
+
+    def _tell(self, indicator: Indicator, source: str, item: Item | None) -> None:
+        for listener in self.listeners:
+            listener(indicator, source, item)
 
     def _hold_back(self, indicator: Indicator, item: Item) -> None:
         self._held_back[indicator, item.source] = item

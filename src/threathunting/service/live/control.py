@@ -49,6 +49,8 @@ class Control:
         self._one = threading.Lock()
         self.rewatch: Callable[[], None] = lambda: None
         """Called when other files than before are to be watched."""
+        self.rearm: list[Callable[[], None]] = []
+        """Called when modules or levels are others: sensors are to be told."""
 
     def watched(self) -> list[str]:
         """The paths whose changes are to be told to ``changed``."""
@@ -99,6 +101,9 @@ class Control:
             running.config = _only_live(running.config, new)
             if changes.touches("intel.files"):
                 self._arming.use_files(new.intel.files)
+            if changes.touches("hunt") or changes.touches("intel.levels"):
+                for tell in self.rearm:
+                    tell()
             self.status.applied += 1
             self.status.last = time.time()
             running.metrics.config_reloads_total.labels("applied").inc()

@@ -47,6 +47,7 @@ class SensorsTopic:
             "records": status.records,
             "sightings": status.sightings,
             "investigations": status.investigations,
+            "sensors": msgspec.to_builtins(status.sensors),
         }
         try:
             self._writer.flush(0)

@@ -21,6 +21,7 @@ from threathunting.service.live.arming import Arming
 from threathunting.service.live.consume import ConsumePipeline
 from threathunting.service.live.control import Control, policy_of, read_allow_list
 from threathunting.service.live.follow import FollowPipeline
+from threathunting.service.live.links import Links
 from threathunting.service.live.outputs import Outputs
 from threathunting.service.live.running import Aside, Pipeline, Problems, Running
 from threathunting.service.live.sensors import SensorsTopic
@@ -64,8 +65,11 @@ class Service:
         self.pipelines: list[Pipeline] = [
             FollowPipeline(self.running, settings, self.state) for settings in config.follow
         ]
+        if config.zeek:
+            self.pipelines.append(Links(self.running, armed, config.zeek))
         if config.consume is not None:
             self.pipelines.append(ConsumePipeline(self.running))
+        self.control.rearm = [part.resync for part in self.pipelines if isinstance(part, Links)]
         self.telling = Telling(self.running, self.arming, self.pipelines, self.control)
         self._sensors = SensorsTopic(self.running)
         self.server: Server | None = None

@@ -15,11 +15,15 @@ from threathunting.service.live.arming import Arming
 from threathunting.service.live.consume import ConsumePipeline
 from threathunting.service.live.control import Control
 from threathunting.service.live.follow import FollowPipeline
+from threathunting.service.live.links import Links, Sensor
 from threathunting.service.live.running import Pipeline, Running
 from threathunting.service.status import InputStatus, OutputStatus, Status
 
 RATE_SECONDS = 10.0
 """Rates are over about so long."""
+
+QUIET = 10.0
+"""Seconds after which a thread that waits for an answer is not at work."""
 
 SILENT = 120.0
 """Seconds after which a thread that shows no life counts as hanging."""
@@ -56,8 +60,10 @@ class Telling:
         for part in self._pipelines:
             if isinstance(part, ConsumePipeline) and not part.assigned_once:
                 reasons.append(f"{part.name}: no partitions assigned yet ({part.state})")
-            elif part.state.startswith(("failed", "trying")):
+            elif part.state.startswith(("failed", "trying", "waiting:")):
                 reasons.append(f"{part.name}: {part.state}")
+            elif (waited := time.monotonic() - part.beat) > QUIET:
+                reasons.append(f"{part.name} has been waiting for {waited:.0f} s for Kafka to answer")
         if self._running.stopping.is_set():
             reasons.append("stopping")
         return reasons
@@ -79,6 +85,13 @@ class Telling:
             new = count - self._told.get(what, 0)
             self._told[what] = count
             metrics.dropped_total.labels(what).inc(new if new >= 0 else count)
+        for sensor in self._sensors():
+            status = sensor.status()
+            metrics.sensor_armed.labels(sensor.name).set(status.armed)
+            metrics.sensor_waiting.labels(sensor.name).set(status.waiting)
+            for node in status.nodes:
+                metrics.node_indicators.labels(sensor.name, node.name).set(node.armed)
+                metrics.node_complete.labels(sensor.name, node.name).set(node.complete)
         for part in self._pipelines:
             if isinstance(part, ConsumePipeline):
                 for (topic, number), lag in part.lags().items():
@@ -107,6 +120,7 @@ class Telling:
             armed=counts,
             intel=self._arming.status(),
             inputs=inputs,
+            sensors=[sensor.status() for sensor in self._sensors()],
             outputs=self._outputs(),
             records=sum(one.records for one in inputs),
             sightings=_total(metrics.sightings_total),
@@ -122,6 +136,9 @@ class Telling:
             errors=running.problems.errors.last(),
             reloads=self._control.status,
         )
+
+    def _sensors(self) -> list[Sensor]:
+        return [sensor for part in self._pipelines if isinstance(part, Links) for sensor in part.sensors]
 
     def _windows(self) -> list[Window]:
         found = []
