@@ -106,6 +106,32 @@ def test_a_silent_partition_is_not_waited_for() -> None:
     assert merge.finished
 
 
+def test_a_partition_that_falls_silent_on_its_way_is_not_waited_for() -> None:
+    merge = Merge([0, 1], 0.0, patience=30.0)
+    merge.put(0, [told(1), told(9)], 0.0)
+    merge.finish(0, 0.0)
+    merge.put(1, [told(5, 1)], 1.0)
+    assert orders(merge.take(30.0)) == [1]
+    assert orders(merge.take(31.0)) == [5, 9]
+    assert merge.silent(31.0) == [1]
+
+
+def test_a_partition_that_had_to_wait_is_not_taken_for_silent() -> None:
+    merge = Merge([0, 1], 0.0, patience=30.0, max_messages=8)
+    merge.put(0, [told(100), told(110), told(120), told(200)], 0.0)
+    assert merge.full() == {0}
+    for now in (20.0, 40.0, 58.0):
+        merge.put(1, [told(now, 1)], now)
+        merge.take(now)
+    merge.put(1, [told(150, 1)], 59.0)
+    assert orders(merge.take(59.0)) == [100, 110, 120]
+    merge.finish(1, 59.0)
+    assert merge.low() == {0, 1}
+    # It is read again from here on, and has as long to say something as any other.
+    assert orders(merge.take(88.0)) == [150]
+    assert orders(merge.take(89.0)) == [200]
+
+
 def test_bytes_are_bounded_too() -> None:
     merge = Merge([0, 1], 0.0, max_bytes=20_000)
     merge.put(0, [told(1, size=9_000)], 0.0)

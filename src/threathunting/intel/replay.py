@@ -197,8 +197,7 @@ class Replay:
         self._older, self._recent, self._turned = self._recent, {}, now
 
     def _remember_key(self, key: bytes, indicator: Indicator, source: str) -> None:
-        ours = message.key(indicator, source)
-        if key == ours and key.count(b"|") == 2:
+        if key == message.key(indicator, source):
             return
         known = self._keys
         known.pop(key, None)

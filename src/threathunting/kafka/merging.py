@@ -120,7 +120,12 @@ class Merge:
         return ready
 
     def _is_awaited(self, lane: _Lane, now: float) -> bool:
-        return not lane.finished and bool(lane.waiting or now - lane.heard_at < self._patience)
+        if lane.finished:
+            return False
+        if self._is_full(lane, LOW):
+            # It is silent since nobody reads it.
+            lane.heard_at = now
+        return now - lane.heard_at < self._patience
 
     def _is_full(self, lane: _Lane, share: float = 1.0) -> bool:
         share /= len(self._lanes)
