@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import ssl
 from collections.abc import AsyncIterator, Callable
 
@@ -139,5 +140,6 @@ def _reason(error: BaseException) -> str:
     if isinstance(error, ssl.SSLError):
         return f"TLS failed ({error.reason or error}); look at ca, certificate and key"
     if isinstance(error, OSError):
-        return (error.strerror or str(error)).lower()
+        # asyncio's own words for it name the address once more.
+        return os.strerror(error.errno).lower() if error.errno else str(error).lower()
     return str(error)

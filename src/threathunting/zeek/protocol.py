@@ -22,6 +22,7 @@ MAX_BYTES = 900_000
 """Of the items of a batch, as JSON: with the message around it, below what a WebSocket takes unasked (1 MiB)."""
 
 _PREFIX = "ThreatHunting::"
+_REPORTS = frozenset({"state", "ack", "sighting", "refused"})
 _encode = msgspec.json.Encoder().encode
 
 
@@ -161,6 +162,8 @@ def packed(entries: Sequence[dict[str, Any]]) -> tuple[bytes, int]:
 def understood(event: Event) -> Report:
     """What a node says. ValueError where it is nothing that we know."""
     name = event.name.removeprefix(_PREFIX)
+    if name not in _REPORTS or name == event.name:
+        raise ValueError(f"{event.name[:80]} is none of our events")
     try:
         version, *rest = event.args
         if version != VERSION:
@@ -173,15 +176,13 @@ def understood(event: Event) -> Report:
             batch, armed = rest[2], rest[3]
             if not isinstance(batch, int) or not isinstance(armed, int):
                 raise ValueError("a batch and a number of indicators were expected")  # noqa: TRY301
-            return Ack(node, boot, batch, armed, _refused.decode(_texts(rest[4:], 1)[0] or "[]"))
+            return Ack(node, boot, int(batch), int(armed), _refused.decode(_texts(rest[4:], 1)[0] or "[]"))
         if name == "sighting":
             node, boot, record = _texts(rest, 3)
             return Sighting(node, boot, _record.decode(record))
-        if name == "refused":
-            return Refused(*_texts(rest, 3))
+        return Refused(*_texts(rest, 3))
     except (msgspec.MsgspecError, IndexError, ValueError, UnicodeError) as error:
         raise ValueError(f"{event.name}: {error}") from None
-    raise ValueError(f"{event.name[:80]} is none of our events")
 
 
 def _event(name: str, *args: Value) -> Event:
