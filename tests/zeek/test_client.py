@@ -6,7 +6,7 @@ import asyncio
 import ssl
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sized
 from pathlib import Path
 
 import pytest
@@ -59,6 +59,10 @@ def wait(done: Callable[[], object], seconds: float = 10.0) -> None:
         time.sleep(0.01)
 
 
+def wait_for(said: Sized, times: int) -> None:
+    wait(lambda: len(said) == times)
+
+
 def test_it_subscribes_sends_and_receives() -> None:
     with Peer() as peer, Running(Endpoint(url=peer.url)) as running:
         wait(lambda: running.welcomes)
@@ -74,9 +78,9 @@ def test_it_subscribes_sends_and_receives() -> None:
 def test_it_comes_back_whenever_the_connection_breaks() -> None:
     with Peer() as peer, Running(Endpoint(url=peer.url)) as running:
         for times in range(1, 4):
-            wait(lambda times=times: len(running.welcomes) == times)
+            wait_for(running.welcomes, times)
             peer.drop()
-            wait(lambda times=times: len(running.breaks) == times)
+            wait_for(running.breaks, times)
         assert all(peer.url in reason for reason in running.breaks)
 
 
