@@ -29,20 +29,23 @@ class Commands:
 
     def run(self, words: Sequence[str]) -> list[str]:
         """What the command said, as lines."""
-        done = subprocess.run(
-            [*COMMAND, *words],
-            cwd=self._folder,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            env=_environment(),
-            timeout=PATIENCE,
-            text=True,
-            errors="replace",
-            # Ctrl-C at the terminal is for us to deal with.
-            start_new_session=True,
-            check=False,
-        )
+        try:
+            done = subprocess.run(
+                [*COMMAND, *words],
+                cwd=self._folder,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                env=_environment(),
+                timeout=PATIENCE,
+                text=True,
+                errors="replace",
+                # Ctrl-C at the terminal is for us to deal with.
+                start_new_session=True,
+                check=False,
+            )
+        except subprocess.TimeoutExpired:
+            raise OSError(f"'threathunting {' '.join(words)}' did not end in {PATIENCE:.0f} s") from None
         if done.returncode:
             raise OSError(
                 f"'threathunting {' '.join(words)}' ended with status {done.returncode}: {done.stdout.strip()}"
@@ -109,6 +112,8 @@ class Service:
         process.send_signal(signal.SIGTERM)
         try:
             return process.wait(PATIENCE)
+        except subprocess.TimeoutExpired:
+            raise OSError(f"the service did not end in {PATIENCE:.0f} s") from None
         finally:
             self.close()
 
