@@ -13,9 +13,6 @@ _NAME = re.compile(
     re.I,
 )
 
-ARCHIVES = frozenset({".gz", ".zst", ".zstd", ".bz2", ".xz"})
-"""What the names of compressed files end with."""
-
 _ROTATED = re.compile(
     r".*(?:[-_.]\d[\w:.\-]*\.(?:log|json|jsonl|ndjson)|[.\-]\d[\d.\-]*|\.(?:gz|zst|zstd|bz2|xz))", re.I | re.S
 )

@@ -16,9 +16,8 @@ OPS = st.one_of(
     st.tuples(st.just("append"), st.integers(1, 4)),
     st.tuples(st.just("append"), st.integers(1, 200)),
     st.tuples(st.just("part"), st.integers(0, 100)),
-    st.tuples(
-        st.sampled_from(["rotate", "gzip", "gzip_later", "copytruncate", "header", "unended"]), st.just(0)
-    ),
+    st.tuples(st.sampled_from(["rotate", "gzip", "gzip_later", "gzip_here", "move"]), st.just(0)),
+    st.tuples(st.sampled_from(["copytruncate", "header", "unended", "replace"]), st.just(0)),
     st.tuples(st.just("late"), st.integers(0, 3)),
     st.tuples(st.just("poll"), st.sampled_from([0, 1, 1, 6])),
     st.tuples(st.just("restart"), st.just(0)),
@@ -37,13 +36,13 @@ def run(folder: Path, ops: list[tuple[str, int]], tsv: bool, held: int, budget: 
     # Until it has saved something, what is rotated is history to it.
     service.poll()
     waiting: list[Path | None] = []
-    polled = False
+    polls = 0
     for op, argument in ops:
         if op == "poll":
             time.now += argument
-            polled = service.poll() is not None and argument > 0 and service.follower is not None
-            if polled:
-                check(service, log)
+            service.poll()
+            polls += argument > 0
+            check(service, log)
             continue
         match op:
             case "append":
@@ -61,20 +60,26 @@ def run(folder: Path, ops: list[tuple[str, int]], tsv: bool, held: int, budget: 
                 log.rotate_late(argument)
             case "gzip":
                 log.compress(log.rotate())
+            case "gzip_here":
+                log.compress(log.rotate(), here=True)
+            case "move":
+                log.move()
+            case "replace":
+                log.replace(2)
             case "gzip_later":
                 for path in waiting:
                     log.compress(path)
                 waiting = [log.rotate()]
             case "copytruncate":
                 log.copy_and_truncate()
-            case "delete" if polled and service.follower is not None and service.follower.lag == 0:
+            case "delete" if polls >= 2 and service.follower is not None and service.follower.lag == 0:
                 log.delete()
             case "restart":
                 service.stop()
                 service.start()
             case "down":
                 service.stop()
-        polled = False
+        polls = 0
     if service.follower is None:
         service.start()
     log.append(1)

@@ -205,10 +205,28 @@ class Log:
                 self.whole.append(self._number)
             self._write(data, to)
 
-    def compress(self, path: Path | None) -> None:
-        """Compress a rotated file into the place of rotated ones, as zeekctl does."""
+    def move(self) -> None:
+        """Rename it into the place of rotated ones."""
+        self.rotate(self._rotated)
+
+    def replace(self, lines: int) -> None:
+        """Put a longer file in its place, as rsync does."""
+        if not self.path.exists():
+            return
+        self.append(0)
+        new = self.path.with_name(".conn.log.new")
+        shutil.copyfile(self.path, new)
+        data = b""
+        for _ in range(lines):
+            data += self._line()
+            self.whole.append(self._number)
+        self._write(data, new)
+        new.replace(self.path)
+
+    def compress(self, path: Path | None, here: bool = False) -> None:
+        """Compress a rotated file into the place of rotated ones, as zeekctl does, or where it is."""
         if path is not None and path.exists():
-            packed = self._rotated / (path.name + ".gz")
+            packed = (path.parent if here else self._rotated) / (path.name + ".gz")
             packed.write_bytes(gzip.compress(path.read_bytes()))
             self._time.stamp(packed)
             path.unlink()

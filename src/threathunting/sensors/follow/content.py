@@ -6,12 +6,17 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+import zstandard
+
 from threathunting.records import ReadReport
 from threathunting.sensors.follow.state import Id
 from threathunting.sensors.lines import compression, unpacked
 
 STEP = 4 * 1024 * 1024
 """Bytes of an archive that are passed over at a time, on the way to where it is to be read on."""
+
+TOLD_UP_TO = 1 << 32
+"""Archives tell the size of their content modulo this."""
 
 
 class Plain:
@@ -72,6 +77,16 @@ class Packed:
         """As of ``Plain``; the size is that on disk."""
         found = os.fstat(self._descriptor)
         return (found.st_dev, found.st_ino), found.st_size, found.st_mtime_ns
+
+    def told_size(self) -> int:
+        """The size of the content modulo ``TOLD_UP_TO``, as the archive itself tells it; -1 where it doesn't."""
+        size = os.fstat(self._descriptor).st_size
+        if self._kind == "gzip" and size >= 18:
+            return int.from_bytes(os.pread(self._descriptor, 4, size - 4), "little")
+        if self._kind == "zstd":
+            told = zstandard.frame_content_size(os.pread(self._descriptor, 18, 0))
+            return told % TOLD_UP_TO if told >= 0 else -1
+        return -1
 
     @property
     def end(self) -> int | None:

@@ -6,12 +6,12 @@ import time
 from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import PurePath
 
-from threathunting.sensors.follow.content import Packed, Source, opened
+from threathunting.sensors.follow.content import TOLD_UP_TO, Packed, Source, opened
 from threathunting.sensors.follow.generation import Generation
 from threathunting.sensors.follow.listing import Listing, Places, Seen
 from threathunting.sensors.follow.state import MARK, FileState, Id
 from threathunting.sensors.follow.telling import Telling
-from threathunting.sensors.log_names import ARCHIVES, from_file_name, looks_rotated
+from threathunting.sensors.log_names import from_file_name, looks_rotated
 
 LIST_EVERY = 1.0
 """Seconds from one look at the folders to the next; more, where a look takes more than a fiftieth of it."""
@@ -144,7 +144,7 @@ class Contents:
     def _place(self, generation: Generation, listing: Listing, now: float) -> None:
         """See where the file of a content is now, and whether it still is one."""
         for id in generation.twins - listing.files.keys():
-            generation.twins.discard(id)
+            del generation.twins[id]
             self._ids.pop(id, None)
         seen = listing.files.get(generation.id)
         if seen is not None and generation.source is None and not self._opened(generation, seen):
@@ -201,7 +201,7 @@ class Contents:
             source.close()
             if generation.began and not generation.finished and generation.key not in self._sought:
                 self._telling.tell(f"{path} was truncated or replaced: it is read from its beginning")
-            generation.twins.discard(id)
+            generation.twins.pop(id, None)
             generation.id = NOWHERE if generation.id == id else generation.id
             self._leave(generation, id)
             return False
@@ -212,15 +212,16 @@ class Contents:
         self._leave(generation, before)
         self._unreadable.pop(generation.path, None)
         self._ids[generation.id] = generation
-        generation.twins.discard(generation.id)
+        generation.twins.pop(generation.id, None)
         generation.listed = True
         self._sought.pop(generation.key, None)
         if generation.key in self.done:
             del self.done[generation.key]
             self.live[generation.key] = generation
-            generation.finished = False
-        elif generation.finished and not generation.unread and generation.position >= generation.floor:
+        if generation.finished and not generation.may_have_more:
             generation.close()
+        else:
+            generation.finished = False
 
     def _leave(self, generation: Generation, id: Id) -> None:
         """A content isn't in this file any more: what comes under that id is another one."""
@@ -233,8 +234,9 @@ class Contents:
             return
         for id in sorted(generation.twins):
             seen = listing.files[id]
-            packed = PurePath(seen.path).suffix in ARCHIVES
-            more = not packed and seen.size > generation.position
+            told = generation.twins[id]
+            packed = told is not None
+            more = told != generation.position % TOLD_UP_TO if packed else seen.size > generation.position
             if generation.finished and not more:
                 before = generation.id
                 generation.move(seen.path, id, seen.size, seen.mtime)
@@ -355,9 +357,9 @@ class Contents:
         """A new file has a known content."""
         del self.live[copy.key]
         self._ids[copy.id] = content
-        content.twins.add(copy.id)
         source, copy.source = copy.source, None
         assert source is not None
+        content.twins[copy.id] = source.told_size() if isinstance(source, Packed) else None
         found = content.lost or content.key in self._sought
         before = content.id
         if found and content.attach(source, copy.path):

@@ -141,11 +141,14 @@ class Follower:
 
         while left > 0 and ready:
             turn = _first_of(ready)
+            before = left
             at = self._turn % len(turn)
             for generation in (*turn[at:], *turn[:at]):
                 if left > 0:
                     contents.guarded(generation, read)
             ready = [generation for generation in ready if generation.ready or generation.rebuilding]
+            if left == before:
+                break
 
     def _end(self, generation: Generation, wanted: Wanted, now: float, chunks: list[Chunk]) -> None:
         """What comes after the last line: what was held back, and a last line that has no end."""

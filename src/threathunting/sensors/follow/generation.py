@@ -64,8 +64,8 @@ class Generation:
         self.only_known = False
         """Whether its file is of use only if it has a content that is known."""
 
-        self.twins: set[Id] = set()
-        """Other files with the same content."""
+        self.twins: dict[Id, int | None] = {}
+        """Other files with the same content; of archives with the size that they tell, see ``Packed.told_size``."""
         self.listed = True
         """Whether its file is where it can be found again."""
         self.retired_at: float | None = None
@@ -181,7 +181,7 @@ class Generation:
         """It is in this file now, of which nothing needs to be read."""
         self.path, self.id, self.size, self.mtime = path, id, size, mtime
         self._state = None
-        self.twins.discard(id)
+        self.twins.pop(id, None)
 
     def give_up(self) -> None:
         """Its file won't be found: nothing more comes of it."""
@@ -252,13 +252,18 @@ class Generation:
         if self.source is None or self.reader is None:
             return False
         if isinstance(self.source, Packed):
-            return not self.finished and (not self.source.ended or self.source.end != self.position)
+            return not self.finished and (self.source.end is None or self.source.end > self.position)
         return self.position < self.size != self._read_size
 
     @property
     def stalled(self) -> bool:
         """Whether what is left was found to be no whole line."""
         return self._read_size == self.size
+
+    @property
+    def may_have_more(self) -> bool:
+        """Whether its file may hold more than was read, or has to be read again."""
+        return self._packed or self.unread > 0 or self.position < self.floor
 
     @property
     def unread(self) -> int:
