@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
@@ -9,7 +10,7 @@ import msgspec
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
 
 from threathunting.kafka.connection import Connection
-from threathunting.kafka.problems import code_of, problem, sentence
+from threathunting.kafka.problems import code_of, problem, sentence, without_noise
 
 Partition = tuple[str, int]
 """A topic and a partition's number."""
@@ -19,6 +20,17 @@ SESSION_MS = 10_000
 
 TRANSACTION_MS = 30_000
 """A transaction that a killed instance left open is ended by the broker after so long, or by its restart."""
+
+COMMIT_SECONDS = 20.0
+"""A commit that takes longer is given up, and with it the session."""
+
+# When the group's coordinator went away, send_offsets_to_transaction waits for it whatever its timeout is, until a
+# connection changes its state and the coordinator isn't remembered any more (librdkafka issues 5456 and 5511). So
+# connections are closed that nothing is sent on, and coordinators are soon forgotten.
+_UNSTUCK = {"connections.max.idle.ms": 6_000, "metadata.max.age.ms": 2_000}
+
+LOOK_SECONDS = 1.0
+"""How often an absent broker is looked for."""
 
 MAX_OUTPUT = 16_000_000
 """Bytes of the largest message that we write; the topic's own limit is usually lower."""
@@ -76,6 +88,9 @@ class Exchange:
         self._topics = topics
         self.note: Callable[[str], None] = lambda text: None
         """Is told what a person should know while it goes on."""
+        self.problem: str | None = None
+        """Why nothing can come, as a sentence: no broker is there."""
+        self._look_at = 0.0
         self._producer = Producer(
             connection.client(
                 {
@@ -89,7 +104,9 @@ class Exchange:
                     "compression.type": "lz4",
                     "error_cb": self._error,
                 }
-                | _without(connection, "compression.type", "linger.ms")
+                | _UNSTUCK
+                | without_noise(connection.settings)
+                | _without(connection, "compression.type", "linger.ms", "transaction.timeout.ms")
             )
         )
         self._consumer = Consumer(
@@ -111,6 +128,8 @@ class Exchange:
                     "topic.metadata.refresh.interval.ms": 30_000,
                     "error_cb": self._error,
                 }
+                | without_noise(connection.settings)
+                | _without(connection, "session.timeout.ms", "heartbeat.interval.ms")
             )
         )
 
@@ -132,6 +151,8 @@ class Exchange:
         except KafkaException as error:
             raise problem(error, "records can't be read") from None
         self._raise_failed()
+        if self.problem is not None:
+            self._look(bool(messages))
         return list(self._sorted(messages))
 
     def produce(self, topic: str, value: bytes, key: str, headers: Mapping[str, str]) -> None:
@@ -152,8 +173,9 @@ class Exchange:
         except KafkaException as error:
             raise problem(error, f"topic {topic}") from None
 
-    def commit(self, positions: Mapping[Partition, Position], timeout: float = 60.0) -> None:
+    def commit(self, positions: Mapping[Partition, Position], timeout: float = COMMIT_SECONDS) -> None:
         """End the transaction: results so far and these positions become true together."""
+        until = time.monotonic() + timeout
         offsets = [
             TopicPartition(topic, partition, position.high, metadata=msgspec.json.encode(position).decode())
             for (topic, partition), position in positions.items()
@@ -166,7 +188,7 @@ class Exchange:
                 self._producer.send_offsets_to_transaction(
                     offsets, self._consumer.consumer_group_metadata(), timeout
                 )
-            self._commit(timeout)
+            self._commit(until)
             self._open = False
         except KafkaException as error:
             raise problem(error, "a transaction can't be committed") from None
@@ -191,15 +213,28 @@ class Exchange:
         self._consumer.close()
         self._producer.purge()
 
-    def _commit(self, timeout: float) -> None:
+    def _commit(self, until: float) -> None:
         while True:
+            left = until - time.monotonic()
             try:
-                self._producer.commit_transaction(timeout)
+                self._producer.commit_transaction(max(left, 0.1))
             except KafkaException as error:
-                if error.args[0].retriable():
+                if error.args[0].retriable() and left > 0:
                     continue
                 raise
             return
+
+    def _look(self, heard: bool) -> None:
+        """Whether a broker is back; where no records come, it has to be asked."""
+        now = time.monotonic()
+        if not heard and now >= self._look_at:
+            self._look_at = now + LOOK_SECONDS
+            try:
+                heard = bool(self._consumer.list_topics(self._topics[0], timeout=LOOK_SECONDS / 2).brokers)
+            except KafkaException:
+                pass
+        if heard:
+            self.problem = None
 
     def _sorted(self, messages: Iterable[Any]) -> Iterable[Arrived]:
         found: dict[Partition, Arrived] = {}
@@ -227,6 +262,8 @@ class Exchange:
         if error.fatal():
             self._failed = problem(error)
         else:
+            if error.code() == KafkaError._ALL_BROKERS_DOWN:
+                self.problem = sentence(error)
             self.note(sentence(error))
 
     def _on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Mapping
+from typing import Any
+
 from confluent_kafka import KafkaError, KafkaException
 
 _NO_TOPIC = "the topic does not exist; create it, or let 'threathunting intel push --create-topics' do it"
@@ -28,6 +32,19 @@ _HINTS = {
     KafkaError.KAFKA_STORAGE_ERROR: "the broker can't write to its disk",
     KafkaError.NOT_ENOUGH_REPLICAS: "too few replicas are in sync",
 }
+
+
+_silent = logging.getLogger(f"{__name__}.silent")
+_silent.propagate = False
+_silent.addHandler(logging.NullHandler())
+
+
+def without_noise(settings: Mapping[str, object]) -> dict[str, Any]:
+    """What keeps librdkafka from writing fatal errors to standard error, where ``settings`` don't ask for its log.
+
+    They are raised as well, and told in a sentence.
+    """
+    return {} if {"log_level", "debug"} & settings.keys() else {"logger": _silent}
 
 
 def sentence(error: KafkaError | KafkaException, about: str = "") -> str:

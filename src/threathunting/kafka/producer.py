@@ -8,7 +8,7 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from threathunting.kafka.connection import Connection
 from threathunting.kafka.exchange import MAX_OUTPUT
-from threathunting.kafka.problems import problem, sentence
+from threathunting.kafka.problems import problem, sentence, without_noise
 
 
 class Writer:
@@ -38,6 +38,7 @@ class Writer:
                     "linger.ms": 5,
                     "compression.type": "lz4",
                 }
+                | without_noise(connection.settings)
                 | {
                     name: value
                     for name, value in connection.settings.items()

@@ -97,6 +97,7 @@ class ConsumePipeline(Pipeline, Handler):
         running, settings = self.running, self._settings
         hunt = running.config.hunt
         self.streams = {}
+        self.assigned_once = False
         self.table = FlagTable(hunt.max_conversations, hunt.conversation_idle)
         self._pending = _Pending()
         self._last_commit = time.monotonic()
@@ -131,6 +132,8 @@ class ConsumePipeline(Pipeline, Handler):
             stream.capture.write_as(self.running.config.output.format)
         interval = self.running.config.commit.interval
         arrived = self._exchange.poll(min(interval, 0.05) if self._pending.messages else 0.05, POLL_MESSAGES)
+        problem = self._exchange.problem
+        self.state = "running" if problem is None else f"waiting: {problem}"
         for messages in arrived:
             self._take(messages)
         self._behind = sum(len(messages.values) for messages in arrived) >= POLL_MESSAGES
