@@ -528,6 +528,8 @@ function begin_sync(client: string, sync: count): string
 
 	local c = client_of(client);
 
+	last_client = client;
+
 	# The same one again would make what it has armed so far stale.
 	if ( c$syncing == sync )
 		return "";
