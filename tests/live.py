@@ -106,7 +106,7 @@ class Topics:
                 for one in consumer.consume(10_000, 0.2):
                     if one.error() is None:
                         found.append(json.loads(one.value() or b"null"))
-                    elif one.error().code() == KafkaError._PARTITION_EOF:
+                    elif (error := one.error()) and error.code() == KafkaError._PARTITION_EOF:
                         left.discard(one.partition())
             assert not left, f"{topic} could not be read to its end"
             return found

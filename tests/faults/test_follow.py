@@ -8,7 +8,7 @@ import random
 import threading
 import time
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import pytest
 
@@ -195,7 +195,7 @@ def test_files_alone_need_no_kafka(tmp_path: Path) -> None:
     logs, out, feed = tmp_path / "logs", tmp_path / "out", tmp_path / "feed.txt"
     logs.mkdir()
     feed.write_text("evil.example\n")
-    sections = {"follow": [{"path": str(logs)}], "intel": {"files": [str(feed)]}}
+    sections: dict[str, Any] = {"follow": [{"path": str(logs)}], "intel": {"files": [str(feed)]}}
     service = Service(
         tmp_path / "one", None, **sections, output={"format": "zeek", "files": {"folder": str(out)}}
     )

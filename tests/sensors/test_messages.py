@@ -330,3 +330,10 @@ def test_any_bytes_give_one_row_or_one_reason(values: list[bytes]) -> None:
 
 def test_refused_says_place_and_reason() -> None:
     assert decode([None], WANTED).refused == [Refused(0, "an empty message")]
+
+
+def test_what_zeek_kafka_puts_beside_the_record_becomes_part_of_it() -> None:
+    value = b'{"conn": {"ts": 1.0, "uid": "C1"}, "sensor": "edge", "site": 7}'
+    (rows,) = decode([value], {"conn": ("uid",), "*": ()}).rows
+    assert rows.batch.log == "conn"
+    assert rows.batch.record(0) == {"ts": 1.0, "uid": "C1", "sensor": "edge", "site": 7}

@@ -171,9 +171,8 @@ class _Decoding:
             record = self._record(message, data)
             if record is None:
                 return
-            tag, inside = next(iter(record.items()), ("", None))
-            if len(record) == 1 and isinstance(inside, dict) and tag not in NOT_TAGS:
-                log, data = tag, _encode(inside)
+            if (tagged := _tagged(record)) is not None:
+                log, data = tagged[0], _encode(tagged[1])
         log = log or self._topic_log or (_log_of(file, self._known) if file else None)
         if log is None:
             record = self._record(message, data)
@@ -239,6 +238,18 @@ def _decoded(data: bytes) -> Envelope | None:
         return _envelopes.decode(data)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
+
+
+def _tagged(record: Record) -> tuple[str, Record] | None:
+    """The tag and the record of a tagged message, with what zeek-kafka's additional_message_values put beside it."""
+    inside = [(name, value) for name, value in record.items() if isinstance(value, dict)]
+    if len(inside) != 1 or inside[0][0] in NOT_TAGS:
+        return None
+    tag, found = inside[0]
+    beside = {name: value for name, value in record.items() if name != tag}
+    if beside and not ("ts" in found and "ts" not in beside):
+        return None
+    return tag, beside | found
 
 
 def _decoded_together(lines: list[bytes]) -> list[Envelope] | None:

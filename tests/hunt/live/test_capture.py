@@ -165,6 +165,13 @@ def test_a_sighted_certificate_flags_the_conversations_that_name_it_before_and_a
     assert captured(take(capture, [conn(6, "C2"), conn(7, "C3")], hunting)) == [("conn", 6)]
 
 
+def test_a_certificate_that_is_sighted_again_is_told_each_time_and_captured_once() -> None:
+    capture, hunting = stream(armed(EVIL))
+    found = take(capture, [x509(n, name="evil.example") for n in range(3)], hunting)
+    assert [line.log for line in found.lines].count("intel") == 3
+    assert captured(found) == [("x509", 0)]
+
+
 def test_scope_record_captures_what_matched_alone() -> None:
     capture, hunting = stream(armed(EVIL), scope="record")
     found = take(capture, [http(1, "C1"), http(2, "C1", "evil.example"), http(3, "C1")], hunting)

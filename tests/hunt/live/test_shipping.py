@@ -113,8 +113,8 @@ def test_bad_lines_of_intel_log_explain_nothing_and_stop_nothing() -> None:
     ships = shipping(armed(("domain", "evil.example", SOAR)))
     bad = [
         {"uid": "C1"},
-        sighting(**{"seen.indicator_type": "Intel::NONSENSE"}),
-        sighting(value="not a domain at all", **{"seen.indicator_type": "Intel::ADDR"}),
-        sighting(**{"seen.indicator_type": None}),
+        sighting() | {"seen.indicator_type": "Intel::NONSENSE"},
+        sighting(value="not a domain at all") | {"seen.indicator_type": "Intel::ADDR"},
+        sighting() | {"seen.indicator_type": None},
     ]
     assert ships.learn(DictBatch("intel", bad)).flags == []

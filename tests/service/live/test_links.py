@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -24,7 +25,7 @@ def feed(tmp_path: Path) -> Path:
     return path
 
 
-def service(tmp_path: Path, peer: Peer, feed: Path, **more: object) -> Service:
+def service(tmp_path: Path, peer: Peer, feed: Path, **more: Any) -> Service:
     return Service(
         tmp_path / "one",
         None,

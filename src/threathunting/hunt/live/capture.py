@@ -160,11 +160,16 @@ class Capture:
         for uid in uids:
             self._raise(Kind.CONVERSATION, uid, reasons)
         if not uids:
-            for name in files_of(log, record):
+            names = files_of(log, record)
+            spent = self._flags.of(Kind.SPENT)
+            # A certificate is sighted whenever it is shown, and captured once.
+            fresh = not names or any(_spent(log, name) not in spent for name in names)
+            for name in names:
                 self._raise(Kind.FILE, name, reasons)
                 self._raise(Kind.BELONGS, name, reasons)
                 self._raise(Kind.SPENT, _spent(log, name), ())
-            self._capture(held, row, reasons, False)
+            if fresh:
+                self._capture(held, row, reasons, False)
 
     # Flags
 

@@ -95,6 +95,8 @@ class Running:
     ready: threading.Event = field(default_factory=threading.Event)
     """All intel is armed."""
     stopping: threading.Event = field(default_factory=threading.Event)
+    last_sent: dict[str, float] = field(default_factory=dict)
+    """When sightings, and when investigations, were last made fast, in seconds since the epoch."""
 
     def bounds(self, share: float = 1.0) -> Bounds:
         """The bounds of one stream that has a share of the window's room."""
@@ -110,6 +112,7 @@ class Running:
         """Count what has been made fast."""
         metrics = self.metrics
         for line in found.lines:
+            self.last_sent["sightings" if line.log == SIGHTINGS else "investigations"] = time.time()
             if line.log == SIGHTINGS:
                 metrics.sightings_total.labels(line.level, line.module).inc()
             else:

@@ -218,12 +218,24 @@ class Telling:
             "investigations": _total(metrics.investigations_total),
         }
         found = [
-            OutputStatus(kind="topic", name=topic, what=what, sent=sent[what])
+            OutputStatus(
+                kind="topic",
+                name=topic,
+                what=what,
+                sent=sent[what],
+                last_sent=self._running.last_sent.get(what),
+            )
             for what, topic in outputs.topic_of.items()
         ]
         if outputs.folder is not None:
             found.append(
-                OutputStatus(kind="folder", name=outputs.folder, what="all", sent=sum(sent.values()))
+                OutputStatus(
+                    kind="folder",
+                    name=outputs.folder,
+                    what="all",
+                    sent=sum(sent.values()),
+                    last_sent=max(self._running.last_sent.values(), default=None),
+                )
             )
         return found
 
