@@ -79,7 +79,12 @@ def test_sightings_come_out_with_the_items(tmp_path: Path, feed: Path) -> None:
         record = {
             "ts": 1.5,
             "uid": "C1",
-            "id": {"orig_h": "10.0.0.1", "orig_p": 5, "resp_h": "192.0.2.1", "resp_p": 53},
+            "id": {
+                "orig_h": "10.0.0.1",
+                "orig_p": {"port": 5, "proto": "udp"},
+                "resp_h": "192.0.2.1",
+                "resp_p": 53,
+            },
             "seen": {
                 "indicator": "evil.example",
                 "indicator_type": "Intel::DOMAIN",
@@ -92,6 +97,7 @@ def test_sightings_come_out_with_the_items(tmp_path: Path, feed: Path) -> None:
         running.wait(log.exists, "written")
         (line,) = map(json.loads, log.read_text().splitlines())
         assert (line["uid"], line["id.orig_h"], line["level"]) == ("C1", "10.0.0.1", "high")
+        assert (line["id.orig_p"], line["id.resp_p"]) == (5, 53)
         assert line["intel"][0]["source"] == "SOAR"
         assert (line["sensor"], line["node"]) == ("edge", "zeek")
         assert running.status()["sightings"] == 1

@@ -18,6 +18,7 @@ from threathunting.hunt.passes import SIGHTINGS
 from threathunting.intel.types import LEVEL_RANK, Indicator, IndicatorType, Item, highest_level
 from threathunting.kafka.producer import Writer
 from threathunting.plugins import OTHER
+from threathunting.records import Record
 from threathunting.sensors.zeek_json import flat
 from threathunting.service.config_schema import Zeek
 from threathunting.service.live.armed import Armed
@@ -249,7 +250,7 @@ class Links(Pipeline):
     def _sighted(self, sensor: Sensor, sighting: Sighting) -> None:
         """Pass a sighting on, with all items that are armed for it."""
         running = self.running
-        record = flat(sighting.record)
+        record = _with_ports(flat(sighting.record))
         reasons = reasons_of_sighting(running.hunter, record)
         items = tuple(item for reason in reasons for item in reason.items)
         level = highest_level(items)
@@ -282,3 +283,12 @@ class Links(Pipeline):
                 self._writer.produce(*out)
         outputs.append(found.lines)
         running.count(found)
+
+
+def _with_ports(record: Record) -> Record:
+    """Ports as in logs: Zeek's to_json() makes ``{"port": 53, "proto": "udp"}`` of them."""
+    found = {name: value for name, value in record.items() if not name.endswith(("_p.port", "_p.proto"))}
+    for name in ("id.orig_p", "id.resp_p"):
+        if (port := record.get(f"{name}.port")) is not None:
+            found[name] = port
+    return found
