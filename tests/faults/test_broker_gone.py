@@ -42,7 +42,7 @@ def service(folder: Path, topics: Topics) -> Service:
         topics,
         consume=consuming(topics),
         kafka={"settings": IMPATIENT},
-        hunt={"look_behind": "10m"},
+        hunt={"look_behind": "5s"},
     )
 
 

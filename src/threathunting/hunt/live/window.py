@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -69,6 +70,8 @@ class Window:
     def __init__(self, seconds: float, max_bytes: int) -> None:
         self.seconds = seconds
         self.max_bytes = max_bytes
+        self.until = math.inf
+        """What came at this time or later stays beyond its seconds, while there is room."""
         self.bytes = 0
         self.records = 0
         self.dropped = 0
@@ -113,7 +116,9 @@ class Window:
             oldest = self._held[0]
             old = oldest.at < now - self.seconds
             # The newest stays, however large: its own records may yet be flagged in this very step.
-            if not old and (self.bytes <= self.max_bytes or len(self._held) == 1):
+            if not (old and oldest.at < self.until) and (
+                self.bytes <= self.max_bytes or len(self._held) == 1
+            ):
                 return
             if not old:
                 self.dropped += len(oldest.batch) - len(oldest.done)

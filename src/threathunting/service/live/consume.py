@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import time
+from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
@@ -16,6 +18,8 @@ from threathunting.service.live.running import Pipeline, Running
 POLL_MESSAGES = 10_000
 IDLE_COMMIT = 1.0
 """Seconds after which positions are committed although nothing was found."""
+HOLD = 5.0
+"""Seconds by our clock that records are held at least, and that a new partition's first record is waited for."""
 BEHIND = 5
 """While there is a backlog, transactions are so many times as long: fewer of them, more records."""
 
@@ -39,6 +43,25 @@ class Stream:
     """Whether the window is as it was, and the flags told since have been acted upon."""
     lag: int = 0
     """Messages that are there and not yet read, as far as known."""
+    since: float = field(default_factory=time.monotonic)
+    """When it became ours."""
+    times: deque[tuple[float, float]] = field(default_factory=deque)
+    """The stream's time as it was lately, by our own clock."""
+
+    def behind(self) -> float:
+        """From which time on it may still bring records, where that is before what others bring."""
+        if not self.capture.time:
+            return 0.0 if time.monotonic() - self.since < HOLD else math.inf
+        return self.capture.time if self.lag or not self.rebuilt else math.inf
+
+    def time_before(self, now: float) -> float:
+        """The stream's time as it was ``HOLD`` seconds before ``now``."""
+        times = self.times
+        if not times or now - times[-1][0] >= HOLD / 10:
+            times.append((now, self.capture.time))
+        while len(times) > 1 and now - times[1][0] >= HOLD:
+            times.popleft()
+        return times[0][1]
 
     def position(self) -> Position | None:
         """What is to be committed; None while there is nothing new to say."""
@@ -136,6 +159,7 @@ class ConsumePipeline(Pipeline, Handler):
         self.state = "running" if problem is None else f"waiting: {problem}"
         for messages in arrived:
             self._take(messages)
+        self._keep_back()
         self._behind = sum(len(messages.values) for messages in arrived) >= POLL_MESSAGES
         elapsed = time.monotonic() - self._last_commit
         if self._pending.messages:
@@ -220,6 +244,18 @@ class ConsumePipeline(Pipeline, Handler):
         running.metrics.records_total.labels(topic).inc(len(values))
         running.metrics.bytes_total.labels(topic).inc(size)
 
+    def _keep_back(self) -> None:
+        """Keep records that are old by their own stream's time, but not by that of the one furthest behind.
+
+        After an absence, partitions are read (and written by sensors) one ahead of the other, by minutes perhaps.
+        """
+        now = time.monotonic()
+        slowest = min((stream.behind() for stream in self.streams.values()), default=math.inf)
+        for stream in self.streams.values():
+            stream.capture.window.until = min(
+                slowest - self.running.config.hunt.look_behind, stream.time_before(now)
+            )
+
     # Flags of others
 
     def _hear(self, told: Iterable[tuple[int, bytes | None]]) -> None:
@@ -293,13 +329,11 @@ class ConsumePipeline(Pipeline, Handler):
         # What others committed for these partitions rests on flags that we may not have read yet.
         self._hear(self._flags.catch_up())
         place = self._flags.place
-        share = 1 / max(len(self.streams) + len(positions), 1)
+        bounds = self.running.bounds(1 / max(len(self.streams) + len(positions), 1))
         for partition, position in positions.items():
             topic, number = partition
             upto = place if position is None or not 0 <= position.upto <= place else position.upto
-            capture = Capture(
-                f"{topic}/{number}", self.table, self.running.hunter, self.running.bounds(share), upto
-            )
+            capture = Capture(f"{topic}/{number}", self.table, self.running.hunter, bounds, upto)
             if position is None:
                 stream = Stream(capture, partition, None, 0, None)
             else:
