@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bz2
 import gzip
 import json
 import os
@@ -197,6 +198,22 @@ def test_after_a_restart_the_header_in_force_is_read_anew(tmp_path: Path, time: 
     assert state_of(service, "conn.log").header == len(HEADER) + len("1.5\tC1\t1\n")
 
 
+def test_a_header_that_comes_first_after_a_restart(tmp_path: Path, time: Time, put: Put) -> None:
+    path = put(tmp_path / "conn.log", HEADER + "1.5\tC1\t1\n")
+    service = Service(tmp_path, None, time, held=0)
+    service.poll()
+    restart(service)
+    put(
+        path, HEADER.replace("ts\tuid\tn", "n\tuid\tts").replace("time\tstring\tcount", "count\tstring\ttime")
+    )
+    put(path, "2\tC2\t2.5\n")
+    passed(service, time)
+    restart(service)
+    put(path, "3\tC3\t3.5\n")
+    passed(service, time)
+    assert service.new == [1, 2, 3]
+
+
 def test_a_header_that_is_written_in_parts(tmp_path: Path, time: Time, put: Put) -> None:
     path = tmp_path / "conn.log"
     service = Service(tmp_path, None, time)
@@ -304,6 +321,74 @@ def test_rotated_files_of_the_past_are_left_alone(tmp_path: Path, time: Time, pu
     assert service.new == [2, 3]
 
 
+def test_an_idle_file_that_was_compressed_with_its_old_time_is_known(
+    tmp_path: Path, time: Time, put: Put
+) -> None:
+    current, rotated = tmp_path / "current", tmp_path / "rotated"
+    path = put(current / "conn.log", lines(1))
+    written = time.now
+    service = Service(current, rotated, time)
+    service.poll()
+    passed(service, time, 3600.0)
+    service.stop()
+    packed = put(rotated / "conn.2026-11-24-10-00-00.log.gz", gzip.compress(path.read_bytes()))
+    other = put(rotated / "conn.2026-11-24-09-00-00.log.gz", gzip.compress(lines(2).encode()))
+    for one in (packed, other):
+        os.utime(one, (written, written))
+    path.unlink()
+    service.start()
+    service.settle(40)
+    assert service.new == [1]
+    assert service.problems == []
+    assert state_of(service, "log.gz").finished
+
+
+def test_an_archive_that_takes_long_is_waited_for(tmp_path: Path, time: Time, put: Put) -> None:
+    current, rotated = tmp_path / "current", tmp_path / "rotated"
+    rotated.mkdir()
+    path = put(current / "conn.log", lines(1, 2))
+    service = Service(current, rotated, time)
+    service.poll()
+    service.stop()
+    whole = gzip.compress((path.read_text() + line(3)).encode())
+    path.unlink()
+    service.start()
+    for at in range(len(whole)):
+        put(rotated / "conn.2026-11-24-10-00-00.log.gz", whole[at : at + 1])
+        passed(service, time)
+    assert len(whole) > 35
+    service.settle(40)
+    assert service.new == [1, 2, 3]
+    assert service.problems == []
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_an_archive_may_hold_more_than_was_read(tmp_path: Path, time: Time, put: Put, told: bool) -> None:
+    service = Service(tmp_path, None, time)
+    path = put(tmp_path / "conn.log", lines(1))
+    service.poll()
+    path.unlink()
+    data = lines(1, 2).encode()
+    put(tmp_path / "conn.log.1.gz", gzip.compress(data) if told else bz2.compress(data))
+    service.settle(20)
+    assert service.new == [1, 2]
+    restart(service)
+    service.settle(20)
+    assert service.new == [1, 2]
+
+
+def test_after_a_restart_the_oldest_is_first_still(tmp_path: Path, time: Time, put: Put) -> None:
+    for n in range(3):
+        put(tmp_path / f"conn.2026-11-24-0{n}-00-00.log", lines(*range(n * 1000, n * 1000 + 1000)))
+    service = Service(tmp_path, None, time, budget=1)
+    with patch.object(generation, "CHUNK", 1000):
+        service.poll()
+        service.saved.reverse()
+        restart(service)
+        service.settle(3)
+    assert service.new == list(range(3000))
+
+
 def test_of_rotated_files_only_those_of_followed_logs_are_read(tmp_path: Path, time: Time, put: Put) -> None:
     current, rotated = tmp_path / "current", tmp_path / "rotated"
     put(current / "conn.log", lines(1))
@@ -325,12 +410,13 @@ def test_a_file_that_is_replaced_by_a_longer_one_is_read_on(tmp_path: Path, time
     path = put(tmp_path / "conn.log", lines(1, 2))
     service.poll()
     for n in (3, 4):
-        put(tmp_path / ".conn.log.part", path.read_bytes() + line(n).encode(), "wb").replace(path)
-        passed(service, time)
-        passed(service, time)
+        data = path.read_bytes().removesuffix(b"{")
+        put(tmp_path / ".conn.log.part", data + line(n).encode() + b"{", "wb").replace(path)
+        service.settle(10)
         if n == 3:
             restart(service)
     assert service.new == [1, 2, 3, 4]
+    assert service.bad == 0
     assert service.problems == []
 
 
@@ -347,6 +433,30 @@ def test_a_copy_is_not_read(tmp_path: Path, time: Time, put: Put) -> None:
     restart(service)
     service.settle(10)
     assert service.new == list(range(201))
+
+
+def test_a_copy_that_becomes_another_file_is_read(tmp_path: Path, time: Time, put: Put) -> None:
+    service = Service(tmp_path, None, time)
+    path = put(tmp_path / "conn.log", lines(1))
+    service.poll()
+    copy = put(tmp_path / "conn.log.copy", path.read_bytes())
+    service.settle(2)
+    put(copy, lines(2, 3), "wb")
+    service.settle(2)
+    assert service.new == [1, 2, 3]
+
+
+def test_a_deleted_file_that_is_still_written_to_is_read(tmp_path: Path, time: Time, put: Put) -> None:
+    service = Service(tmp_path, None, time)
+    path = put(tmp_path / "conn.log", lines(1))
+    service.poll()
+    with path.open("a") as still_open:
+        put(tmp_path / "conn.log.1", path.read_bytes())
+        path.unlink()
+        service.settle(2)
+        still_open.write(line(2))
+    service.settle(2)
+    assert service.new == [1, 2]
 
 
 # Truncation
@@ -399,9 +509,9 @@ def test_bytes_that_were_lost_are_counted(tmp_path: Path, time: Time, put: Put) 
     size = path.stat().st_size
     put(path, "", "wb")
     service.settle(40)
-    assert (
-        service.problems[-1] == f"{size - chunk.end:,} bytes of {path} were not read before it was truncated"
-    )
+    lost = f"{size - chunk.end:,} bytes of {path} were not read before it was truncated"
+    assert service.problems == [f"{path} was truncated: it is read again from its beginning", lost]
+    assert [state.finished for state in service.saved if state.high] == [True]
 
 
 def test_a_file_that_vanished_while_we_were_down_is_told(tmp_path: Path, time: Time, put: Put) -> None:
@@ -461,6 +571,47 @@ def test_files_that_begin_alike_are_told_apart(tmp_path: Path, time: Time, put: 
         put(tmp_path / folder / "conn.log", f"{n}.5\tD{n}\t{n + 4}\n")
     service.settle(3)
     assert sorted(service.new) == [1, 2, 3, 4, 5, 6]
+
+
+def test_files_that_begin_alike_for_long_are_told_apart(tmp_path: Path, time: Time, put: Put) -> None:
+    service = Service(tmp_path, None, time)
+    put(tmp_path / "a" / "conn.log", lines(*range(200)))
+    service.poll()
+    put(tmp_path / "b" / "conn.log", lines(*range(150), *range(1000, 1100)))
+    service.settle(3)
+    restart(service)
+    service.settle(3)
+    assert service.new == [*range(200), *range(150), *range(1000, 1100)]
+
+
+def test_headers_alone_are_no_identity(tmp_path: Path, time: Time, put: Put) -> None:
+    current, rotated = tmp_path / "current", tmp_path / "rotated"
+    rotated.mkdir()
+    path = put(current / "conn.log", HEADER)
+    service = Service(current, rotated, time)
+    service.poll()
+    assert state_of(service, "conn.log").high == 0
+    service.stop()
+    put(rotated / "conn.1.log", HEADER + "1.5\tC1\t1\n")
+    path.unlink()
+    put(path, HEADER + "2.5\tC2\t2\n")
+    service.start()
+    service.settle(40)
+    assert sorted(service.new) == [1, 2]
+    assert service.problems == []
+
+
+def test_a_file_that_was_rewritten_while_we_were_down_is_read_anew(
+    tmp_path: Path, time: Time, put: Put
+) -> None:
+    service = Service(tmp_path, None, time)
+    path = put(tmp_path / "conn.log", lines(*range(200)))
+    service.poll()
+    service.stop()
+    put(path, lines(*range(150), *range(1000, 1100)), "wb")
+    service.start()
+    service.settle(3)
+    assert service.new == [*range(200), *range(150), *range(1000, 1100)]
 
 
 def test_states_can_be_kept_as_json(tmp_path: Path, time: Time, put: Put) -> None:
@@ -721,6 +872,19 @@ def test_of_what_is_finished_and_gone_only_so_much_is_known(tmp_path: Path, time
     assert len(service.saved) == 4
 
 
+def test_a_file_that_gave_way_to_others_is_not_read_again(tmp_path: Path, time: Time, put: Put) -> None:
+    current, rotated = tmp_path / "current", tmp_path / "rotated"
+    rotated.mkdir()
+    service = Service(current, rotated, time, held=0)
+    with patch.object(contents, "MAX_KEPT", 1):
+        for n in range(5):
+            path = put(current / "conn.log", lines(n))
+            passed(service, time)
+            path.rename(rotated / f"conn.{n}.log")
+            service.settle(10)
+    assert service.new == list(range(5))
+
+
 def test_folders_are_listed_once_a_second(tmp_path: Path, time: Time, put: Put) -> None:
     put(tmp_path / "conn.log", lines(1))
     service = Service(tmp_path, None, time)
@@ -748,6 +912,37 @@ def test_a_budget_is_shared_fairly(tmp_path: Path, time: Time, put: Put) -> None
         service._budget = 1
         names = [Path(chunk.path).stem for _ in range(6) for chunk in passed(service, time, 0.05)]
     assert sorted(names) == ["conn", "conn", "dns", "dns", "http", "http"]
+
+
+def test_what_is_no_log_is_not_opened_again_and_again(tmp_path: Path, time: Time, put: Put) -> None:
+    service = Service(tmp_path, None, time)
+    opened = []
+    open_ = os.open
+
+    def noted(name: Any, *args: Any, **more: Any) -> int:
+        opened.append(str(name))
+        return open_(name, *args, **more)
+
+    put(tmp_path / "stderr.log", "no log\n")
+    with patch("os.open", noted):
+        service.settle(5)
+        assert opened == [str(tmp_path / "stderr.log")]
+        put(tmp_path / "stderr.log", "no log\n" * 10_000)
+        service.settle(5)
+        for _ in range(5):
+            put(tmp_path / "stderr.log", "no log\n" * 10_000)
+            service.settle(1)
+        assert len(opened) == 2
+    assert service.new == []
+
+
+def test_what_becomes_a_log_is_read(tmp_path: Path, time: Time, put: Put) -> None:
+    service = Service(tmp_path, None, time)
+    path = put(tmp_path / "mixed.log", "starting\n")
+    service.settle(2)
+    put(path, line(1, _path="conn"))
+    service.settle(2)
+    assert service.new == [1]
 
 
 def test_status_tells_lag_and_kind(tmp_path: Path, time: Time, put: Put) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import PurePath
 
 from threathunting.sensors.follow.content import TOLD_UP_TO, Packed, Source, opened
-from threathunting.sensors.follow.generation import Generation
+from threathunting.sensors.follow.generation import Generation, Twin
 from threathunting.sensors.follow.listing import Listing, Places, Seen
 from threathunting.sensors.follow.state import MARK, FileState, Id
 from threathunting.sensors.follow.telling import Telling
@@ -143,9 +143,12 @@ class Contents:
 
     def _place(self, generation: Generation, listing: Listing, now: float) -> None:
         """See where the file of a content is now, and whether it still is one."""
-        for id in generation.twins - listing.files.keys():
-            del generation.twins[id]
-            self._ids.pop(id, None)
+        for id, twin in list(generation.twins.items()):
+            seen = listing.files.get(id)
+            if seen is None or (seen.size, seen.mtime) != twin[:2]:
+                # It has grown, or it is another file with the same inode.
+                del generation.twins[id]
+                self._ids.pop(id, None)
         seen = listing.files.get(generation.id)
         if seen is not None and generation.source is None and not self._opened(generation, seen):
             seen = None
@@ -218,10 +221,7 @@ class Contents:
         if generation.key in self.done:
             del self.done[generation.key]
             self.live[generation.key] = generation
-        if generation.finished and not generation.may_have_more:
-            generation.close()
-        else:
-            generation.finished = False
+        generation.finished = False
 
     def _leave(self, generation: Generation, id: Id) -> None:
         """A content isn't in this file any more: what comes under that id is another one."""
@@ -234,7 +234,7 @@ class Contents:
             return
         for id in sorted(generation.twins):
             seen = listing.files[id]
-            told = generation.twins[id]
+            told = generation.twins[id].told
             packed = told is not None
             more = told != generation.position % TOLD_UP_TO if packed else seen.size > generation.position
             if generation.finished and not more:
@@ -330,6 +330,10 @@ class Contents:
 
     def identify(self, generation: Generation, now: float) -> None:
         """Find out whether a file has a content that is known, and in which form its lines are."""
+        if generation.is_archive:
+            # It was met when it had no bytes yet.
+            self._drop(generation)
+            return
         if not generation.began:
             quiet = generation.retired_at is not None and now - generation.grown_at >= SETTLE
             packed = isinstance(generation.source, Packed)
@@ -359,10 +363,10 @@ class Contents:
         self._ids[copy.id] = content
         source, copy.source = copy.source, None
         assert source is not None
-        content.twins[copy.id] = source.told_size() if isinstance(source, Packed) else None
-        found = content.lost or content.key in self._sought
+        told = source.told_size() if isinstance(source, Packed) else None
+        content.twins[copy.id] = Twin(copy.size, copy.mtime, told)
         before = content.id
-        if found and content.attach(source, copy.path):
+        if content.key in self._sought and content.attach(source, copy.path):
             self._attached(content, before)
         else:
             source.close()
@@ -422,7 +426,6 @@ class Contents:
                 del self._sought[key]
                 # Without a record, its file can't be known again: it was read as a new one, where rotated ones are.
                 if not generation.finished and (generation.began or not self._places.rotated):
-                    generation.lost = True
                     self._telling.tell(
                         f"{generation.path} (inode {generation.inode}) vanished while nobody read it: what was "
                         f"written to it after byte {generation.floor:,} is lost, unless it turns up"

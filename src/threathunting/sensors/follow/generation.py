@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Collection
 from pathlib import Path, PurePath
+from typing import NamedTuple
 
 from threathunting.records import Batch, ReadReport, Rejected, Wanted
 from threathunting.sensors.batches import KEPT_BYTES
@@ -12,7 +13,7 @@ from threathunting.sensors.follow.content import Packed, Source
 from threathunting.sensors.follow.reading import EventReader, Reader, reader_of
 from threathunting.sensors.follow.state import Chunk, FileState, FileStatus, Id, hash_of, kind_of
 from threathunting.sensors.forms import form_of
-from threathunting.sensors.lines import MAX_LINE
+from threathunting.sensors.lines import MAX_LINE, compression
 from threathunting.sensors.log_names import from_file_name
 
 HEAD = 4096
@@ -26,6 +27,15 @@ CHUNK = 256 * 1024
 
 _START = 8192
 _LONG_START = 1 << 20
+
+
+class Twin(NamedTuple):
+    """A file when it had a content that is known from another one."""
+
+    size: int
+    mtime: int
+    told: int | None
+    """Of an archive, the size of its content, see ``Packed.told_size``."""
 
 
 class Generation:
@@ -59,13 +69,11 @@ class Generation:
         self.finished = saved.finished
         self.saved = state is not None
         """Whether it is of before a restart."""
-        self.lost = False
-        """Whether it was given up before it was read to its end."""
         self.only_known = False
         """Whether its file is of use only if it has a content that is known."""
 
-        self.twins: dict[Id, int | None] = {}
-        """Other files with the same content; of archives with the size that they tell, see ``Packed.told_size``."""
+        self.twins: dict[Id, Twin] = {}
+        """Other files with the same content."""
         self.listed = True
         """Whether its file is where it can be found again."""
         self.retired_at: float | None = None
@@ -129,6 +137,11 @@ class Generation:
         if size not in self._hashes:
             self._hashes[size] = hash_of(self._head[:size]) if len(self._head) >= size else ""
         return self._hashes[size]
+
+    @property
+    def is_archive(self) -> bool:
+        """Whether a file that was opened as a plain one turned out to be compressed."""
+        return not self._packed and compression(self._head) is not None
 
     def has_record(self) -> bool:
         """Whether the beginning tells this content from others: a whole line of it is no comment."""
@@ -237,7 +250,6 @@ class Generation:
                 self.position = begin + line_end + 1
                 break
             at = begin
-        self.floor = self.position
         self.began = self.position > 0
         self._tail = _before(self.source, self.position)
 
@@ -259,11 +271,6 @@ class Generation:
     def stalled(self) -> bool:
         """Whether what is left was found to be no whole line."""
         return self._read_size == self.size
-
-    @property
-    def may_have_more(self) -> bool:
-        """Whether its file may hold more than was read, or has to be read again."""
-        return self._packed or self.unread > 0 or self.position < self.floor
 
     @property
     def unread(self) -> int:
@@ -355,7 +362,6 @@ class Generation:
         pending: int | None = None
         if self.position < self.floor:
             pending = self._saved.pending
-            least = min(least, self.position)
         elif isinstance(self.reader, EventReader):
             pending = self.reader.pending()
         self._note_tail()
