@@ -177,12 +177,7 @@ def test_after_a_kill_of_zeek_of_the_service_and_of_kafka_the_intel_is_complete_
                 boot = service.status()["sensors"][0]["nodes"][0]["boot"]
                 zeek.kill()
                 zeek.start()
-                service.wait(
-                    lambda boot=boot: (
-                        (nodes := service.status()["sensors"][0]["nodes"]) and nodes[0]["boot"] != boot
-                    ),
-                    "a new boot",
-                )
+                service.wait(lambda: restarted(service, boot), "a new boot")
             elif what == "service":
                 service.kill()
                 service.start()
