@@ -7,7 +7,9 @@
 
 # The framework would send the manager's whole store to a worker that joins, in
 # place of what the worker has been armed with. It gets the site's own part below.
-redef Intel::send_store_on_node_up = F;
+module Intel;
+
+redef send_store_on_node_up = F;
 
 module ThreatHunting;
 
@@ -15,6 +17,9 @@ export {
 	## The manager tells a worker what a site's own files brought.
 	global foreign_store: event(version: count, labels: vector of string,
 	    their_levels: vector of count) &is_used;
+
+	## An option of ours has a new value on the manager.
+	global option_set: event(version: count, id: string, new_value: any) &is_used;
 
 	## Tell the workers of an indicator that others than us brought.
 	global publish_insert: function(item: Intel::Item) &is_used;
@@ -27,6 +32,22 @@ export {
 }
 
 @if ( Cluster::local_node_type() == Cluster::MANAGER )
+# The configuration framework of Zeek 8.2 publishes on Broker's names of topics,
+# also where the backend has others (ZeroMQ): changes reach nobody there but nodes
+# that join later.
+function spread_option(id: string, new_value: any): any
+	{
+	Cluster::publish(command_topic, ThreatHunting::option_set, protocol, id, new_value);
+	return new_value;
+	}
+
+event zeek_init() &priority=-20
+	{
+	for ( id in global_options() )
+		if ( /^ThreatHunting::/ in id )
+			Option::set_change_handler(id, spread_option, -150);
+	}
+
 event Cluster::node_up(name: string, id: string)
 	{
 	if ( name !in Cluster::nodes
@@ -147,4 +168,12 @@ event Intel::new_min_data_store(store: MinDataStore) &priority=-10
 	}
 
 module ThreatHunting;
+@endif
+
+@if ( Cluster::local_node_type() != Cluster::MANAGER )
+event ThreatHunting::option_set(version: count, id: string, new_value: any)
+	{
+	if ( /^ThreatHunting::/ in id )
+		Option::set(id, new_value);
+	}
 @endif

@@ -92,7 +92,7 @@ function expected_nodes(): vector of string
 		if ( n$node_type == Cluster::WORKER )
 			names += name;
 
-	return names;
+	return sort(names, strcmp);
 	}
 
 function problems(): vector of string
@@ -258,6 +258,8 @@ function add_logged(flat: table[string] of any, prefix: string, rec: any)
 			add_logged(flat, prefix + name + ".", about$value);
 		else if ( /^enum / in about$type_name )
 			flat[prefix + name] = cat(about$value);
+		else if ( about$type_name == "port" )
+			flat[prefix + name] = port_to_count(about$value as port);
 		else
 			flat[prefix + name] = about$value;
 		}

@@ -11,6 +11,9 @@ export {
 	## Called when the set of modules, or the form of records, has changed.
 	global switched: hook();
 
+	## Raised when an option has its new value, to bring it into force.
+	global modules_changed: event();
+
 	## Modules that were asked for and that no plugin brings.
 	global unknown_modules: set[string];
 }

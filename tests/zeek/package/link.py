@@ -61,12 +61,13 @@ class Link:
                 )
                 self.socket.send(json.dumps([REPORT]))
                 ack = json.loads(self.socket.recv(timeout=5))
-                assert ack["type"] == "ack", ack
-                return
             except OSError:
                 if time.monotonic() > deadline:
                     raise
                 time.sleep(0.1)
+            else:
+                assert ack["type"] == "ack", ack
+                return
 
     def send(self, name: str, *args: Any, node: str | None = None) -> None:
         topic = COMMAND if node is None else f"/threathunting/node/{node}/"
