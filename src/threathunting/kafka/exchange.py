@@ -35,6 +35,10 @@ LOOK_SECONDS = 1.0
 MAX_OUTPUT = 16_000_000
 """Bytes of the largest message that we write; the topic's own limit is usually lower."""
 
+FENCED_SECONDS = 4.0
+"""Within which the group's coordinator tells a member that it was fenced; it hears of it at its next heartbeat."""
+
+_FENCED = (KafkaError._FENCED, KafkaError.PRODUCER_FENCED, KafkaError.INVALID_PRODUCER_EPOCH)
 _NOTHING_LOST = (KafkaError._PARTITION_EOF, KafkaError._MAX_POLL_EXCEEDED)
 
 
@@ -71,11 +75,15 @@ class Handler:
         """These went to another instance already: what isn't committed is void."""
 
 
+class SupersededError(Exception):
+    """Another instance of our name took our place; a sentence says so. To come back would take it from that one."""
+
+
 class Exchange:
     """A member of a consumer group with a transactional producer of its own.
 
     Every method that talks to Kafka raises ConnectionError with a sentence where it can't go on; then the
-    exchange is closed, and a new one begins where the last commit was.
+    exchange is closed, and a new one begins where the last commit was. ``SupersededError`` says that none should.
     """
 
     def __init__(
@@ -141,7 +149,7 @@ class Exchange:
                 self._topics, on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost
             )
         except KafkaException as error:
-            raise problem(error, "the transaction can't begin") from None
+            raise self._problem(error, "the transaction can't begin") from None
 
     def poll(self, timeout: float, limit: int) -> list[Arrived]:
         """What has arrived, up to ``limit`` messages; waits up to ``timeout`` seconds for the first."""
@@ -149,7 +157,7 @@ class Exchange:
             first = self._consumer.poll(timeout)
             messages = [] if first is None else [first, *self._consumer.consume(limit - 1, 0)]
         except KafkaException as error:
-            raise problem(error, "records can't be read") from None
+            raise self._problem(error, "records can't be read") from None
         self._raise_failed()
         if self.problem is not None:
             self._look(bool(messages))
@@ -171,7 +179,7 @@ class Exchange:
                 else:
                     return
         except KafkaException as error:
-            raise problem(error, f"topic {topic}") from None
+            raise self._problem(error, f"topic {topic}") from None
 
     def commit(self, positions: Mapping[Partition, Position], timeout: float = COMMIT_SECONDS) -> None:
         """End the transaction: results so far and these positions become true together."""
@@ -191,7 +199,7 @@ class Exchange:
             self._commit(until)
             self._open = False
         except KafkaException as error:
-            raise problem(error, "a transaction can't be committed") from None
+            raise self._problem(error, "a transaction can't be committed") from None
 
     def lag(self, partition: Partition, position: int) -> int | None:
         """Messages after ``position``, as far as known without asking."""
@@ -236,6 +244,29 @@ class Exchange:
         if heard:
             self.problem = None
 
+    def _problem(self, error: KafkaError | KafkaException, about: str = "") -> Exception:
+        if _is_superseded(error):
+            return SupersededError(sentence(KafkaError(KafkaError.FENCED_INSTANCE_ID)))
+        if code_of(error) in _FENCED and self._hears_of_another():
+            return SupersededError(sentence(KafkaError(KafkaError.FENCED_INSTANCE_ID)))
+        return problem(error, about)
+
+    def _hears_of_another(self) -> bool:
+        """Whether the consumer is told that another one of our name took its place; a producer isn't told by whom."""
+        self._handler = Handler()
+        until = time.monotonic() + FENCED_SECONDS
+        while time.monotonic() < until:
+            try:
+                message = self._consumer.poll(0.1)
+            except KafkaException as error:
+                if _is_superseded(error):
+                    return True
+            else:
+                met = None if message is None else message.error()
+                if met is not None and _is_superseded(met):
+                    return True
+        return False
+
     def _sorted(self, messages: Iterable[Any]) -> Iterable[Arrived]:
         found: dict[Partition, Arrived] = {}
         for message in messages:
@@ -254,13 +285,13 @@ class Exchange:
     def _told(self, error: KafkaError, message: Message) -> None:
         if error.code() in _NOTHING_LOST:
             return
-        if error.fatal():
-            raise problem(error, "records can't be read")
+        if error.fatal() or error.code() == KafkaError._FATAL:
+            raise self._problem(error, "records can't be read")
         self.note(sentence(error, f"topic {message.topic() or ', '.join(self._topics)}"))
 
     def _error(self, error: KafkaError) -> None:
         if error.fatal():
-            self._failed = problem(error)
+            self._failed = self._problem(error)
         else:
             if error.code() == KafkaError._ALL_BROKERS_DOWN:
                 self.problem = sentence(error)
@@ -268,11 +299,9 @@ class Exchange:
 
     def _on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         def work() -> None:
-            if not partitions:
-                consumer.incremental_assign([])
-                return
             positions = {
-                (one.topic, one.partition): _position(one) for one in consumer.committed(partitions, 30)
+                (one.topic, one.partition): _position(one)
+                for one in (consumer.committed(partitions, 30) if partitions else ())
             }
             self._handler.assigned(positions)
             consumer.incremental_assign(
@@ -309,6 +338,14 @@ class Exchange:
             raise failed
 
 
+def _is_superseded(error: KafkaError | KafkaException) -> bool:
+    found = error.args[0] if isinstance(error, KafkaException) else error
+    # Of a fatal error, a message has no more than the text.
+    return code_of(error) == KafkaError.FENCED_INSTANCE_ID or (
+        code_of(error) == KafkaError._FATAL and "group.instance.id" in str(found)
+    )
+
+
 def _position(committed: TopicPartition) -> Position | None:
     if committed.error is not None:
         raise problem(committed.error, f"the position in {committed.topic} can't be read")
@@ -326,4 +363,4 @@ def _without(connection: Connection, *names: str) -> dict[str, Any]:
     return {name: connection.settings[name] for name in names if name in connection.settings}
 
 
-__all__ = ["Arrived", "Exchange", "Handler", "Partition", "Position", "code_of"]
+__all__ = ["Arrived", "Exchange", "Handler", "Partition", "Position", "SupersededError"]

@@ -10,6 +10,7 @@ from confluent_kafka import KafkaError, KafkaException
 
 _NO_TOPIC = "the topic does not exist; create it, or let 'threathunting intel push --create-topics' do it"
 _SAME_NAME = "another instance runs under the same name; give each its own service.name"
+_TAKEN_OVER = "the broker gave our transaction up, or another instance of our service.name took it over"
 
 _HINTS = {
     KafkaError._ALL_BROKERS_DOWN: "no broker can be reached",
@@ -25,8 +26,9 @@ _HINTS = {
     KafkaError._UNKNOWN_TOPIC: _NO_TOPIC,
     KafkaError._UNKNOWN_PARTITION: "the topic has no such partition",
     KafkaError.FENCED_INSTANCE_ID: _SAME_NAME,
-    KafkaError._FENCED: _SAME_NAME,
-    KafkaError.INVALID_PRODUCER_EPOCH: _SAME_NAME,
+    KafkaError._FENCED: _TAKEN_OVER,
+    KafkaError.PRODUCER_FENCED: _TAKEN_OVER,
+    KafkaError.INVALID_PRODUCER_EPOCH: _TAKEN_OVER,
     KafkaError.MSG_SIZE_TOO_LARGE: "a message is larger than the topic's max.message.bytes",
     KafkaError.INVALID_RECORD: "the topic refuses messages without key, as it is compacted",
     KafkaError.KAFKA_STORAGE_ERROR: "the broker can't write to its disk",

@@ -343,11 +343,12 @@ class ConsumePipeline(Pipeline, Handler):
                 self._catch_up(stream)
         self._share()
         self.assigned_once = True
-        self.running.log.info(
-            "partitions assigned",
-            where=self.name,
-            partitions=[f"{topic}/{number}" for topic, number in positions],
-        )
+        if positions:
+            self.running.log.info(
+                "partitions assigned",
+                where=self.name,
+                partitions=[f"{topic}/{number}" for topic, number in positions],
+            )
 
     def revoked(self, partitions: Iterable[Partition]) -> None:
         """See ``Handler``."""

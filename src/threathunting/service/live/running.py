@@ -13,6 +13,7 @@ import msgspec
 
 from threathunting.hunt.live import Bounds, Found, Hunter
 from threathunting.hunt.passes import SIGHTINGS
+from threathunting.kafka.exchange import SupersededError
 from threathunting.service.config_schema import Config
 from threathunting.service.live.outputs import Outputs
 from threathunting.service.metrics import Metrics
@@ -21,7 +22,7 @@ from threathunting.service.status import Errors
 ASIDE_BYTES = 10_000_000
 ASIDE_VALUE = 4096
 
-_FIRST_WAIT, _LONGEST_WAIT = 0.5, 10.0
+_FIRST_WAIT, _LONGEST_WAIT = 0.5, 5.0
 
 
 class Log(Protocol):
@@ -170,6 +171,10 @@ class Pipeline(threading.Thread):
                     running.stopping.wait(wait)
                     wait = min(wait * 2, _LONGEST_WAIT)
             self.state = "stopped"
+        except SupersededError as error:
+            self.failed = error
+            self.state = f"failed: {error}"
+            running.problems.tell(self.name, f"{error}; this one ends")
         except BaseException as error:
             self.failed = error
             self.state = f"failed: {type(error).__name__}: {error}"
