@@ -37,7 +37,8 @@ export {
 # that join later.
 function spread_option(id: string, new_value: any): any
 	{
-	Cluster::publish(command_topic, ThreatHunting::option_set, protocol, id, new_value);
+	Cluster::publish(command_topic, ThreatHunting::option_set, protocol, id,
+	    new_value);
 	return new_value;
 	}
 

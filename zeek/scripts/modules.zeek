@@ -36,8 +36,6 @@ function switch_modules()
 	hook switched();
 	}
 
-global modules_changed: event();
-
 event ThreatHunting::modules_changed()
 	{
 	switch_modules();

@@ -121,6 +121,9 @@ class Link:
             if name == "ThreatHunting::ack" and args[3] == batch
         }
 
+    def until_acked(self, batch: int, nodes: set[str]) -> None:
+        self.until(lambda _: nodes <= self.acks(batch).keys())
+
     def command(
         self, name: str, items: Iterable[Item], nodes: set[str], node: str | None = None
     ) -> dict[str, tuple[int, list[dict[str, str]]]]:

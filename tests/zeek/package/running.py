@@ -74,7 +74,7 @@ def investigations(found: Mapping[str, Records]) -> dict[str, Records]:
 
 
 MARKS = ("threathunting", "threathunting_indicators", "threathunting_where", "threathunting_level")
-CONTENT = ("request_headers", "request_body", "request_body_sha256")
+CONTENT: tuple[str, ...] = ("request_headers", "request_body", "request_body_sha256")
 CONTENT += tuple(name.replace("request", "response") for name in CONTENT)
 
 

@@ -83,20 +83,13 @@ def test_expiry_by_the_time_of_the_packets(browsing: str, tmp_path: Path) -> Non
     assert hosts(found) == ["h0.example.org", "h1.example.org", "h2.example.org", "h4.example.org"]
 
 
-AT = """
-event at_last() {{ {what} }}
-event zeek_init() {{ schedule {seconds} sec {{ at_last() }}; }}
-global first = T;
-event new_connection(c: connection) {{ if ( first ) {{ first = F; schedule {seconds} sec {{ at_last() }}; }} }}
-"""
-
-
 def at(seconds: float, what: str) -> str:
     """A script that does something so many seconds after the first packet."""
-    return (
-        "event at_last() { %s }\nglobal first = T;\n"
-        "event new_connection(c: connection) { if ( first ) { first = F; schedule %s sec { at_last() }; } }\n"
-    ) % (what, seconds)
+    return f"""
+        event at_last() {{ {what} }}
+        global first = T;
+        event new_connection(c: connection) {{ if ( first ) {{ first = F; schedule {seconds} sec {{ at_last() }}; }} }}
+    """
 
 
 def test_removal_by_one_source_leaves_the_others(browsing: str, tmp_path: Path) -> None:

@@ -44,8 +44,13 @@ WHILE_WRITING = frozenset(
     {"SMB::IN_ACCESSED_FILE", "SMB::IN_PREVIOUS_NAME", "SMB::IN_SHARE", "SMTP::IN_HELO", "SMTP::IN_ENVELOPE"}
     | {"NTLM::IN_USER_NAME", "NTLM::IN_HOST_NAME", "NTLM::IN_DOMAIN_NAME", "NTLM::IN_SERVER_NAME"}
     | {"SSH::IN_CLIENT_VERSION", "SSH::IN_SERVER_VERSION", "SSL::IN_CERT_CHAIN", "SSL::IN_CLIENT_CERT_CHAIN"}
+    | {"FTP::IN_USER_NAME", "FTP::IN_URL", "FTP::IN_FILE_NAME", "FTP::IN_DATA_CHANNEL"}
+    | {"KERBEROS::IN_CLIENT", "KERBEROS::IN_SERVICE", "RDP::IN_COOKIE", "RDP::IN_CLIENT_NAME"}
+    | {f"SIP::IN_{name}" for name in ("URI", "FROM", "TO", "REPLY_TO", "VIA", "USER_AGENT_HEADER")}
 )
 """Places that are looked at when the record itself is written."""
+
+LOGS = ["conn", "dns", "files", "ftp", "http", "kerberos", "ntlm", "pe", "rdp", "sip", "smb_files", "smb_mapping", "smtp", "ssh", "ssl", "x509"]
 
 OURS = WHILE_WRITING | {
     "DNS::IN_RESPONSE",
@@ -155,20 +160,7 @@ def compare(found: dict[str, Records], oracle: Path) -> None:
             after = told["seq"] + (0 if told["where"] in WHILE_WRITING else 0.5)
             first[uid] = min(first.get(uid, after), after)
     captured = investigations(found)
-    for log in (
-        "conn",
-        "dns",
-        "files",
-        "http",
-        "ntlm",
-        "pe",
-        "smb_files",
-        "smb_mapping",
-        "smtp",
-        "ssh",
-        "ssl",
-        "x509",
-    ):
+    for log in LOGS:
         full = found.get(log, [])
         assert len(full) == len(writes[log])
         due = [

@@ -123,9 +123,9 @@ def test_armed_seen_captured(backend: str, ports: tuple[int, int], script: str, 
             numbers.append(link.batch)
             link.send("arm", link.batch, json.dumps(many[start : start + 1000]))
             if len(numbers) >= 8:
-                link.until(lambda _: link.acks(numbers[-8]).keys() == HOLDERS)
+                link.until_acked(numbers[-8], HOLDERS)
         for number in numbers:
-            link.until(lambda _, number=number: link.acks(number).keys() == HOLDERS)
+            link.until_acked(number, HOLDERS)
         assert {armed for armed, _ in link.acks(numbers[-1]).values()} == {20_000}
 
         batch = [
