@@ -4,8 +4,19 @@
 
 module ThreatHunting;
 
-redef ecs += {["dns"] = table(["proto"] = "network.transport", ["trans_id"] =
-    "dns.id", ["query"] = "dns.question.name", ["qclass_name"] =
-    "dns.question.class", ["qtype_name"] = "dns.question.type", ["rcode_name"] =
-    "dns.response_code", ["opcode_name"] = "dns.op_code", ["answers"] =
-    "dns.answers.data", ["TTLs"] = "dns.answers.ttl")};
+export {
+	## ECS names of dns.log's fields.
+	const dns_ecs: table[string] of string = {
+		["proto"] = "network.transport",
+		["trans_id"] = "dns.id",
+		["query"] = "dns.question.name",
+		["qclass_name"] = "dns.question.class",
+		["qtype_name"] = "dns.question.type",
+		["rcode_name"] = "dns.response_code",
+		["opcode_name"] = "dns.op_code",
+		["answers"] = "dns.answers.data",
+		["TTLs"] = "dns.answers.ttl",
+	} &redef;
+}
+
+redef ecs += {["dns"] = dns_ecs};

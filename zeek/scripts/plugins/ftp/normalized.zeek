@@ -4,6 +4,14 @@
 
 module ThreatHunting;
 
-redef ecs += {["ftp"] = table(["user"] = "user.name", ["command"] =
-    "event.action", ["mime_type"] = "file.mime_type", ["file_size"] =
-    "file.size")};
+export {
+	## ECS names of ftp.log's fields.
+	const ftp_ecs: table[string] of string = {
+		["user"] = "user.name",
+		["command"] = "event.action",
+		["mime_type"] = "file.mime_type",
+		["file_size"] = "file.size",
+	} &redef;
+}
+
+redef ecs += {["ftp"] = ftp_ecs};

@@ -4,5 +4,13 @@
 
 module ThreatHunting;
 
-redef ecs += {["kerberos"] = table(["request_type"] = "event.action", ["success"] =
-    "event.outcome", ["error_msg"] = "error.message")};
+export {
+	## ECS names of kerberos.log's fields.
+	const kerberos_ecs: table[string] of string = {
+		["request_type"] = "event.action",
+		["success"] = "event.outcome",
+		["error_msg"] = "error.message",
+	} &redef;
+}
+
+redef ecs += {["kerberos"] = kerberos_ecs};

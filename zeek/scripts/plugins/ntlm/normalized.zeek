@@ -4,6 +4,15 @@
 
 module ThreatHunting;
 
-redef ecs += {["ntlm"] = table(["username"] = "user.name", ["domainname"] =
-    "user.domain", ["hostname"] = "source.domain", ["server_dns_computer_name"] =
-    "destination.domain", ["success"] = "event.outcome")};
+export {
+	## ECS names of ntlm.log's fields.
+	const ntlm_ecs: table[string] of string = {
+		["username"] = "user.name",
+		["domainname"] = "user.domain",
+		["hostname"] = "source.domain",
+		["server_dns_computer_name"] = "destination.domain",
+		["success"] = "event.outcome",
+	} &redef;
+}
+
+redef ecs += {["ntlm"] = ntlm_ecs};

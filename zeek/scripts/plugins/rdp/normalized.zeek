@@ -4,5 +4,12 @@
 
 module ThreatHunting;
 
-redef ecs += {["rdp"] = table(["cookie"] = "user.name", ["client_name"] =
-    "source.domain")};
+export {
+	## ECS names of rdp.log's fields.
+	const rdp_ecs: table[string] of string = {
+		["cookie"] = "user.name",
+		["client_name"] = "source.domain",
+	} &redef;
+}
+
+redef ecs += {["rdp"] = rdp_ecs};

@@ -4,5 +4,13 @@
 
 module ThreatHunting;
 
-redef ecs += {["sip"] = table(["method"] = "event.action", ["uri"] =
-    "url.full", ["user_agent"] = "user_agent.original")};
+export {
+	## ECS names of sip.log's fields.
+	const sip_ecs: table[string] of string = {
+		["method"] = "event.action",
+		["uri"] = "url.full",
+		["user_agent"] = "user_agent.original",
+	} &redef;
+}
+
+redef ecs += {["sip"] = sip_ecs};

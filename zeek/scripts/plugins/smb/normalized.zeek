@@ -4,7 +4,17 @@
 
 module ThreatHunting;
 
-redef ecs += {["smb_files"] = table(["action"] = "event.action", ["name"] =
-    "file.path", ["size"] = "file.size", ["times.modified"] = "file.mtime", [
-    "times.accessed"] = "file.accessed", ["times.created"] = "file.created", [
-    "times.changed"] = "file.ctime")};
+export {
+	## ECS names of smb_files.log's fields.
+	const smb_files_ecs: table[string] of string = {
+		["action"] = "event.action",
+		["name"] = "file.path",
+		["size"] = "file.size",
+		["times.modified"] = "file.mtime",
+		["times.accessed"] = "file.accessed",
+		["times.created"] = "file.created",
+		["times.changed"] = "file.ctime",
+	} &redef;
+}
+
+redef ecs += {["smb_files"] = smb_files_ecs};

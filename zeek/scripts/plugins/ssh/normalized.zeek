@@ -4,4 +4,11 @@
 
 module ThreatHunting;
 
-redef ecs += {["ssh"] = table(["auth_success"] = "event.outcome")};
+export {
+	## ECS names of ssh.log's fields.
+	const ssh_ecs: table[string] of string = {
+		["auth_success"] = "event.outcome",
+	} &redef;
+}
+
+redef ecs += {["ssh"] = ssh_ecs};
