@@ -6,7 +6,7 @@ from pathlib import Path
 from unittest.mock import patch
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tests.sensors.follow.writing import Log, Service, Time, lost
@@ -96,11 +96,24 @@ def check(service: Service, log: Log) -> None:
 
 
 @given(
-    ops=st.lists(OPS, max_size=25),
-    tsv=st.booleans(),
-    held=st.sampled_from([0, 1, 3]),
-    budget=st.sampled_from([300, 1 << 20]),
-    chunk=st.sampled_from([40, 300, 1 << 18]),
+    st.lists(OPS, max_size=25),
+    st.booleans(),
+    st.sampled_from([0, 1, 3]),
+    st.sampled_from([300, 1 << 20]),
+    st.sampled_from([40, 300, 1 << 18]),
+)
+@example(
+    [("part", 0), ("poll", 1), ("replace", 0), ("restart", 0), ("poll", 0), ("gzip", 0)], False, 0, 300, 40
+)
+@example([("append", 7), ("poll", 1), ("replace", 0), ("poll", 1), ("gzip", 0)], False, 0, 300, 40)
+@example([("append", 1), ("poll", 0), ("replace", 0), ("gzip", 0)], False, 0, 300, 40)
+@example([("append", 1), ("restart", 0), ("poll", 0), ("restart", 0), ("poll", 0)], True, 1, 300, 40)
+@example(
+    [("copytruncate", 0), ("append", 1), ("poll", 0), ("append", 1), ("gzip", 0), ("poll", 6)],
+    False,
+    0,
+    300,
+    40,
 )
 @settings(max_examples=200, deadline=None)
 def test_every_line_comes_once(

@@ -87,6 +87,9 @@ class Contents:
                 self._restore(state)
 
     def _restore(self, state: FileState) -> None:
+        if not state.high and not state.finished:
+            # Without a record there is nothing to know it by: its file is a new one.
+            return
         generation = Generation(state.path, state.id, state.mtime, state)
         self._ids[state.id] = generation
         if state.finished and state.low == state.high:
@@ -339,7 +342,6 @@ class Contents:
             packed = isinstance(generation.source, Packed)
             if not (generation.has_record() or packed or (quiet and generation.size)):
                 return
-        if not generation.saved:
             for other in self:
                 if other is not generation and other.same_content(generation):
                     self._join(other, generation)
@@ -424,8 +426,7 @@ class Contents:
                 self._sought[key] = now + LOST_AFTER
             elif now >= until:
                 del self._sought[key]
-                # Without a record, its file can't be known again: it was read as a new one, where rotated ones are.
-                if not generation.finished and (generation.began or not self._places.rotated):
+                if not generation.finished:
                     self._telling.tell(
                         f"{generation.path} (inode {generation.inode}) vanished while nobody read it: what was "
                         f"written to it after byte {generation.floor:,} is lost, unless it turns up"

@@ -67,8 +67,6 @@ class Generation:
         self.began = saved.high > 0
         """Whether there was a record: before that there is nothing to know the content by."""
         self.finished = saved.finished
-        self.saved = state is not None
-        """Whether it is of before a restart."""
         self.only_known = False
         """Whether its file is of use only if it has a content that is known."""
 
