@@ -65,3 +65,14 @@ def test_a_later_version_may_tell_more() -> None:
     status = Status(name="a", version="1", pid=1, started=0.0, now=1.0, ready=True)
     told = msgspec.json.decode(msgspec.json.encode(status)) | {"new": [1]}
     assert msgspec.convert(told, Status) == status
+
+
+def test_what_differs_in_its_detail_is_one_error_with_the_last_of_them() -> None:
+    errors = Errors()
+    for number in range(30):
+        errors.tell("intelligence/0: an intel message is refused", f"reason {number}")
+    errors.tell("consume: another")
+    assert [(error.what, error.count) for error in errors.last()] == [
+        ("consume: another", 1),
+        ("intelligence/0: an intel message is refused: reason 29", 30),
+    ]

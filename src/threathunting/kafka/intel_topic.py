@@ -92,6 +92,11 @@ class IntelTopic:
         self._connection_problem: str | None = None
 
     @property
+    def id(self) -> str | None:
+        """The id of the topic that is read; one that was made anew has another."""
+        return self._id
+
+    @property
     def caught_up(self) -> bool:
         """Whether ``poll`` has given all that the topic held when it was read first.
 

@@ -173,16 +173,18 @@ class Errors:
         self._lock = threading.Lock()
         self._by_text: OrderedDict[str, ErrorStatus] = OrderedDict()
 
-    def tell(self, what: str) -> None:
-        """Add a sentence, or count it again."""
+    def tell(self, what: str, detail: str | None = None) -> None:
+        """Add a sentence, or count it again. Of what differs in its detail only, the last is kept."""
         now = self._clock()
+        shown = what if detail is None else f"{what}: {detail}"
         with self._lock:
             error = self._by_text.get(what)
             if error is None:
-                self._by_text[what] = ErrorStatus(what=what, first=now, last=now)
+                self._by_text[what] = ErrorStatus(what=shown, first=now, last=now)
                 if len(self._by_text) > KEPT_ERRORS:
                     self._by_text.popitem(last=False)
             else:
+                error.what = shown
                 error.count += 1
                 error.last = now
                 self._by_text.move_to_end(what)

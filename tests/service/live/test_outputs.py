@@ -77,3 +77,13 @@ def test_what_is_cut_fits_and_keeps_what_it_can(record: dict[str, Any]) -> None:
 
 def test_the_usual_limit_leaves_room_for_what_is_around_a_value() -> None:
     assert DEFAULT_LIMIT - ROOM < 1_048_588
+
+
+def test_intel_that_leaves_no_room_goes_before_what_was_seen() -> None:
+    record = {"uid": "C1", "ts": 1.0, "uri": "/" * 300, "intel": [{"desc": "x" * 5000}]}
+    assert json.loads(fitted(json.dumps(record).encode(), 1000)) == {
+        "uid": "C1",
+        "ts": 1.0,
+        "uri": "/" * 300,
+        "threathunting_truncated": ["intel"],
+    }

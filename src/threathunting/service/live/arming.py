@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from threathunting.intel.allowlist import AllowList
-from threathunting.intel.replay import Refused, Replay, TopicMessage
+from threathunting.intel.replay import Outcome, Refused, Replay, TopicMessage
 from threathunting.kafka.intel_topic import IntelTopic
 from threathunting.service.live.armed import Armed
 from threathunting.service.live.intel_files import IntelFiles
@@ -19,6 +19,9 @@ from threathunting.service.status import IntelStatus
 
 _CHUNK = 500
 """Messages applied between two chances for others to use the store."""
+
+MAX_BYTES = 100_000
+"""Bytes of an intel message: an item is kept in memory, and written into every record that it was found in."""
 
 _POLL = 0.2
 _TICK = 1.0
@@ -151,18 +154,23 @@ class Arming(Pipeline):
                 refused = [
                     (message, outcome.reason)
                     for message in told[begin : begin + _CHUNK]
-                    if isinstance(outcome := self._replay.apply(message, now), Refused)
+                    if isinstance(outcome := self._judged(message, now), Refused)
                 ]
             for message, reason in refused:
                 self._refuse(message, reason)
         self.running.metrics.intel_messages_total.inc(len(told))
 
+    def _judged(self, message: TopicMessage, now: float) -> Outcome | Refused:
+        if message.value is not None and len(message.value) > MAX_BYTES:
+            return Refused(f"{len(message.value)} bytes are too much; a message may have {MAX_BYTES}")
+        return self._replay.apply(message, now)
+
     def _refuse(self, message: TopicMessage, reason: str) -> None:
         self.running.metrics.rejected_intel_total.inc()
         where = f"{message.topic}/{message.partition}"
-        self.running.problems.tell(where, f"an intel message is refused: {reason}")
-        if self._rejected is not None:
-            self._rejected.tell(message, reason)
+        self.running.problems.tell(where, "an intel message is refused", reason)
+        if self._rejected is not None and self._topic is not None:
+            self._rejected.tell(message, reason, self._topic.id or "")
 
     def _watch(self, topic: IntelTopic, now: float) -> None:
         if topic.caught_up and not self._caught_up:

@@ -16,6 +16,8 @@ from threathunting.sensors.messages import decode
 from threathunting.service.live.running import Pipeline, Running
 
 POLL_MESSAGES = 10_000
+FLAG_BYTES = 500_000
+"""A flag that is larger than that is told without some of its reasons: a topic takes 1 MB by default."""
 IDLE_COMMIT = 1.0
 """Seconds after which positions are committed although nothing was found."""
 HOLD = 5.0
@@ -233,7 +235,7 @@ class ConsumePipeline(Pipeline, Handler):
             )
             reason = decoded.refused[0].reason
             running.problems.tell(
-                source, f"{len(decoded.refused)} messages hold no record, the first: {reason}"
+                source, "messages hold no record", f"{len(decoded.refused)} of them, the first: {reason}"
             )
         count = self.counts[topic]
         count.records += len(values)
@@ -296,7 +298,7 @@ class ConsumePipeline(Pipeline, Handler):
             self._exchange.produce(*out)
             pending.messages += 1
         for flag in found.flags:
-            self._exchange.produce(topic, flag.encode(), flag.key, {})
+            self._exchange.produce(topic, _encoded(flag), flag.key, {})
             pending.messages += 1
         pending.messages += 0 if outputs.topics else len(found.lines)
         pending.found.add(found)
@@ -373,3 +375,12 @@ class ConsumePipeline(Pipeline, Handler):
         room = self.running.config.hunt.look_behind_bytes // max(len(self.streams), 1)
         for stream in self.streams.values():
             stream.capture.window.max_bytes = room
+
+
+def _encoded(flag: Raised) -> bytes:
+    """A flag, so that the topic takes it."""
+    data = flag.encode()
+    while len(data) > FLAG_BYTES:
+        flag = Raised(flag.kind, flag.key, flag.origin, flag.at, flag.reasons[: len(flag.reasons) // 2])
+        data = flag.encode()
+    return data

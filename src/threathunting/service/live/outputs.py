@@ -127,7 +127,8 @@ def fitted(value: bytes, limit: int) -> bytes:
     """
     record: dict[str, Any] = _decoder.decode(value)
     sizes = {name: len(msgspec.json.encode(inner)) for name, inner in record.items()}
-    kept_longest = {"intel", "threat.enrichments"}
+    # Unless it is the intel that leaves no room.
+    kept_longest = {name for name in ("intel", "threat.enrichments") if sizes.get(name, 0) < limit // 2}
     cut: list[str] = []
     for name in sorted(sizes, key=lambda name: (name in kept_longest, -sizes[name])):
         if len(msgspec.json.encode(record)) <= limit:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections import deque
+from typing import NamedTuple
 
 import msgspec
 
@@ -15,8 +17,20 @@ from threathunting.service.live.state import State
 WAITING = 10_000
 """Refusals that wait for the broker; beyond, they are only counted and logged."""
 
+PATIENCE = 5.0
+"""Seconds that the broker gets to take them before it comes to that, once in ``AGAIN`` seconds."""
+
+AGAIN = 60.0
+
 _VALUE = 8192
 """Bytes of a refused message that are passed on."""
+
+
+class _Refusal(NamedTuple):
+    message: TopicMessage
+    reason: str
+    mark: str
+    """Under which it is remembered that it was told."""
 
 
 class Rejected:
@@ -31,38 +45,39 @@ class Rejected:
         self._topic = topic
         self._state = state
         self._writer: Writer | None = None
-        self._waiting: deque[tuple[TopicMessage, str]] = deque()
+        self._waiting: deque[_Refusal] = deque()
         self._marks: dict[str, int] = {}
-        self._dropped = 0
+        self._patient_at = 0.0
 
-    def tell(self, message: TopicMessage, reason: str) -> None:
-        """Pass on a refusal, unless that was done before."""
-        if self._topic is None or message.offset <= self._mark(message):
+    def tell(self, message: TopicMessage, reason: str, topic_id: str) -> None:
+        """Pass on a refusal, unless that was done before. ``topic_id`` is another for a topic that was made anew."""
+        refusal = _Refusal(message, reason, f"rejected {message.topic}/{message.partition} {topic_id}")
+        if self._topic is None or message.offset <= self._mark(refusal.mark):
             return
         if len(self._waiting) >= WAITING:
-            self._dropped += 1
+            self._wait()
+        if len(self._waiting) >= WAITING:
             self._running.metrics.dropped_total.labels("refusals").inc()
             return
-        self._waiting.append((message, reason))
+        self._waiting.append(refusal)
         self._write(message, reason)
 
-    def tick(self) -> None:
+    def tick(self, timeout: float = 0.0) -> None:
         """Remember what the broker has; write again what it hasn't."""
         writer = self._writer
         if writer is None or not self._waiting:
             return
         try:
-            if not writer.flush(0):
+            if not writer.flush(timeout):
                 return
         except OSError as error:
             self._running.problems.tell("intel", str(error))
-            for message, reason in self._waiting:
+            for message, reason, _ in self._waiting:
                 self._write(message, reason)
             return
         marks: dict[str, int] = {}
-        for message, _ in self._waiting:
-            name = _name(message)
-            marks[name] = max(marks.get(name, self._mark(message)), message.offset)
+        for message, _, name in self._waiting:
+            marks[name] = max(marks.get(name, self._mark(name)), message.offset)
         self._waiting.clear()
         try:
             self._state.set_marks(marks.items())
@@ -80,8 +95,14 @@ class Rejected:
             self.tick()
             self._writer.close()
 
-    def _mark(self, message: TopicMessage) -> int:
-        name = _name(message)
+    def _wait(self) -> None:
+        now = time.monotonic()
+        if now >= self._patient_at:
+            self.tick(PATIENCE)
+            if self._waiting:
+                self._patient_at = now + AGAIN
+
+    def _mark(self, name: str) -> int:
         if name not in self._marks:
             self._marks[name] = self._state.mark(name)
         return self._marks[name]
@@ -111,10 +132,6 @@ class Rejected:
             self._writer.produce(self._topic, value, key, {"reason": reason[:200]})
         except OSError as error:
             self._running.problems.tell("intel", str(error))
-
-
-def _name(message: TopicMessage) -> str:
-    return f"rejected {message.topic}/{message.partition}"
 
 
 def _text(data: bytes | None) -> str | None:

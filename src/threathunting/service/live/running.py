@@ -43,12 +43,16 @@ class Problems:
         self._metrics = metrics
         self.errors = Errors()
 
-    def tell(self, where: str, text: str) -> None:
-        """Something is wrong in a part of the service; ``text`` is a sentence."""
+    def tell(self, where: str, text: str, detail: str | None = None) -> None:
+        """Something is wrong in a part of the service; ``text`` is a sentence.
+
+        What differs each time it happens is a ``detail``: a flood of the same is told as one.
+        """
         if text.startswith("Kafka:"):
             self._metrics.kafka_errors_total.inc()
-        self._log.warning(text, where=where)
-        self.errors.tell(f"{where}: {text}")
+        fields = {} if detail is None else {"detail": detail}
+        self._log.warning(text, where=where, **fields)
+        self.errors.tell(f"{where}: {text}", detail)
 
 
 class Aside:
