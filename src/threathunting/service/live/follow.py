@@ -22,6 +22,9 @@ BUDGET = 4_000_000
 IDLE = 0.02
 """Seconds between looks at files that don't grow."""
 
+BUSY, QUIET = 1.0, 10.0
+"""Seconds between checkpoints where nothing was found: while records come, and while none do."""
+
 DRAIN = 15.0
 """Seconds that a stopping service waits for the broker; what is then not acknowledged is read again next time."""
 
@@ -78,7 +81,8 @@ class FollowPipeline(Pipeline):
         )
         self._writer: Writer | None = None
         self._found = Found()
-        self._dirty = False
+        # What there was at the start is to be known also after a kill before the first record.
+        self._dirty = True
         self._last_commit = time.monotonic()
         self.state = "reading"
         try:
@@ -107,7 +111,7 @@ class FollowPipeline(Pipeline):
         if (
             (results and elapsed >= commit.interval)
             or results >= commit.max_records
-            or (self._dirty and elapsed >= 1)
+            or elapsed >= (BUSY if self._dirty else QUIET)
         ):
             self._commit()
         elif not chunks:
