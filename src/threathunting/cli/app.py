@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from threathunting import __version__
-from threathunting.cli import common, demo, intel, plugins, run, status
+from threathunting.cli import common, demo, intel, plugins, run, status, zeek
 from threathunting.cli.common import BAD_INPUT, FAILURE, errors_console, sentences
 from threathunting.hunt.conversations import MAX_CONVERSATIONS
 
@@ -27,6 +27,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(intel.app, name="intel")
+app.add_typer(zeek.app, name="zeek")
 
 MAX_DEFAULT_WORKERS = 4
 
@@ -125,6 +126,21 @@ def hunt(
         Sensor | None,
         typer.Option(help="What reads captures; by default Zeek where there is one, else Suricata."),
     ] = None,
+    in_sensor: Annotated[
+        bool,
+        typer.Option(
+            "--in-sensor", help="Hunt in captures with Zeek itself: with headers and bodies of HTTP messages."
+        ),
+    ] = False,
+    body_bytes: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            max=16 * 1024 * 1024,
+            metavar="N",
+            help="With --in-sensor: capture N bytes of each HTTP body; by default 65,536.",
+        ),
+    ] = None,
     intel_format: Annotated[
         str | None,
         typer.Option(
@@ -149,6 +165,10 @@ def hunt(
     errors = errors_console()
     if json and out == hunting.STREAM:
         raise typer.BadParameter("--json and --out - both write to standard output; give one of them")
+    if in_sensor and workers is not None:
+        raise typer.BadParameter("--workers splits logs; with --in-sensor, Zeek reads one capture at a time")
+    if body_bytes is not None and not in_sensor:
+        raise typer.BadParameter("--body-bytes is for --in-sensor: logs hold no bodies")
     request = hunting.Request(
         paths=paths,
         intel=intel,
@@ -170,7 +190,12 @@ def hunt(
 
     with sentences(errors):
         with Bar(errors, quiet=quiet or json) as bar:
-            result = hunting.run(request, bar, note, sys.stdout.buffer)
+            if in_sensor:
+                from threathunting.service import in_sensor as sensor_hunt
+
+                result = sensor_hunt.run(request, bar, note, sys.stdout.buffer, body_bytes)
+            else:
+                result = hunting.run(request, bar, note, sys.stdout.buffer)
         if json:
             sys.stdout.buffer.write(msgspec.json.encode(result.summary()) + b"\n")
             sys.stdout.flush()
