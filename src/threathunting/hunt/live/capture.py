@@ -19,6 +19,9 @@ from threathunting.intel.types import highest_level
 from threathunting.plugins import OTHER, Log
 from threathunting.records import Batch, Record
 
+EARLIEST = 946_684_800.0
+"""The year 2000: an earlier time is that of a sensor whose clock isn't set yet, and doesn't move the stream's."""
+
 AHEAD = 300.0
 """Seconds that a record's time may be ahead of ours; what is further ahead doesn't move the stream's time."""
 
@@ -140,7 +143,7 @@ class Capture:
     def _pass_time(self, batch: Batch) -> None:
         at = max(time_of(batch.record(len(batch) - 1)), time_of(batch.record(0)))
         now = time.time()
-        if at and at <= now + AHEAD:
+        if EARLIEST <= at <= now + AHEAD:
             self.time = max(self.time, at)
         elif not self.time:
             self.time = now
