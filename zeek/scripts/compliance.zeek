@@ -40,19 +40,27 @@ function uncomply()
 
 # Logs that we don't capture have nothing to let through.
 hook Log::log_stream_policy(rec: any, id: Log::ID)
+    &group="ThreatHunting::compliance"
 	{
-	if ( compliance && id !in compliance_keeps && ! is_investigated(id) )
+	if ( id !in compliance_keeps && ! is_investigated(id) )
 		break;
 	}
 
 function compliance_option(id: string, new_value: bool): bool
 	{
+	set_group("ThreatHunting::compliance", new_value);
+
 	if ( new_value )
 		comply();
 	else
 		uncomply();
 
 	return new_value;
+	}
+
+event zeek_init() &priority=1000
+	{
+	set_group("ThreatHunting::compliance", compliance);
 	}
 
 event zeek_init() &priority=-1000

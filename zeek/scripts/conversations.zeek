@@ -1,6 +1,6 @@
 ##! Which conversations are flagged, and why.
 
-@load ./types
+@load ./store
 
 module ThreatHunting;
 
@@ -52,9 +52,6 @@ export {
 
 	## What the bounds dropped.
 	global dropped: table[string] of count &default=0;
-
-	## How many conversations are flagged.
-	global flagged_count: function(): count;
 
 	## Forget all flags.
 	global unflag_all: function();
@@ -173,7 +170,7 @@ function is_flagged(key: string): bool
 
 function flagged_count(): count
 	{
-	return |flagged|;
+	return |flagged| + |flagged_files|;
 	}
 
 function unflag_all()
@@ -224,13 +221,13 @@ function current_marks(path: string): Marks
 	return marks;
 	}
 
-event file_state_remove(f: fa_file) &priority=100
+event file_state_remove(f: fa_file) &priority=100 &group="ThreatHunting::armed"
 	{
 	file_at_hand = f;
 	has_file_at_hand = T;
 	}
 
-event file_state_remove(f: fa_file) &priority=-100
+event file_state_remove(f: fa_file) &priority=-100 &group="ThreatHunting::armed"
 	{
 	has_file_at_hand = F;
 	}

@@ -428,6 +428,14 @@ function arm_one(c: Client, w: WireItem, value: string, label: string): string
 		if ( old$source != w$s )
 			next;
 
+		# Written otherwise, but the same here: it has come all the same.
+		if ( c$syncing != 0
+		    && old$owner == c$id
+		    && old$round == c$round
+		    && w$v != value
+		    && |c$unarmed| < max_unarmed )
+			add c$unarmed[fmt("%s %s %s", w$t, w$s, w$v)];
+
 		account(old, value, F);
 
 		# It isn't gone, it is here again.

@@ -2,6 +2,7 @@
 ##! through, each there while its module is on.
 
 @load ./conversations
+@load ./indicators
 @load ./modules
 @load ./normalized
 
@@ -54,7 +55,9 @@ function apply(i: Investigation)
 	{
 	Log::remove_filter(i$id, filter_name);
 
-	if ( i$mod !in enable_module )
+	# While nothing is armed, logs are written as without us. A logger writes what
+	# workers send, by the filter of that name that it has itself.
+	if ( sees_traffic() && ( i$mod !in enable_module || ! at_work ) )
 		return;
 
 	i$filter$field_name_map = normalized ? names_of(i$name, i$id) : table();
@@ -62,6 +65,12 @@ function apply(i: Investigation)
 	}
 
 hook switched()
+	{
+	for ( _, i in investigations )
+		apply(i);
+	}
+
+hook armed_switched()
 	{
 	for ( _, i in investigations )
 		apply(i);

@@ -156,6 +156,7 @@ function flag_seen(s: Intel::Seen)
 	}
 
 hook Intel::seen_policy(s: Intel::Seen, found: bool) &priority=100
+    &group="ThreatHunting::armed"
 	{
 	if ( ! found )
 		{
@@ -195,6 +196,7 @@ hook Intel::seen_policy(s: Intel::Seen, found: bool) &priority=100
 
 # Last, so that a site's own hooks can break first.
 hook Intel::seen_policy(s: Intel::Seen, found: bool) &priority=-100
+    &group="ThreatHunting::armed"
 	{
 	if ( ! s?$threathunting )
 		return;

@@ -9,6 +9,15 @@
 module ThreatHunting;
 
 export {
+	## Whether anything is armed, or still flagged.
+	global at_work = T;
+
+	## Called when that has changed.
+	global armed_switched: hook();
+
+	## How many conversations and files are flagged.
+	global flagged_count: function(): count;
+
 	## Whether it is us who change the store at this moment.
 	global ours = F;
 
@@ -176,10 +185,30 @@ function switch_group(t: Intel::Type)
 	set_group(name, n > 0);
 	}
 
-# What is held only while anything could be flagged at all.
+global stop_work: event();
+
+# All that is done while anything could match at all; conversations that are still
+# flagged keep it going.
 function switch_armed(on: bool)
 	{
+	if ( on == at_work )
+		return;
+
+	if ( ! on && flagged_count() > 0 )
+		{
+		schedule 1min { ThreatHunting::stop_work() };
+		return;
+		}
+
+	at_work = on;
 	set_group("ThreatHunting::armed", on);
+	hook armed_switched();
+	}
+
+event ThreatHunting::stop_work()
+	{
+	if ( all_in_store == 0 )
+		switch_armed(F);
 	}
 
 hook Intel::indicator_inserted(v: string, t: Intel::Type)
@@ -216,5 +245,6 @@ event zeek_init() &priority=90
 	for ( t in type_names )
 		switch_group(t);
 
-	switch_armed(all_in_store > 0);
+	if ( all_in_store == 0 )
+		switch_armed(F);
 	}

@@ -50,7 +50,24 @@ WHILE_WRITING = frozenset(
 )
 """Places that are looked at when the record itself is written."""
 
-LOGS = ["conn", "dns", "files", "ftp", "http", "kerberos", "ntlm", "pe", "rdp", "sip", "smb_files", "smb_mapping", "smtp", "ssh", "ssl", "x509"]
+LOGS = [
+    "conn",
+    "dns",
+    "files",
+    "ftp",
+    "http",
+    "kerberos",
+    "ntlm",
+    "pe",
+    "rdp",
+    "sip",
+    "smb_files",
+    "smb_mapping",
+    "smtp",
+    "ssh",
+    "ssl",
+    "x509",
+]
 
 OURS = WHILE_WRITING | {
     "DNS::IN_RESPONSE",

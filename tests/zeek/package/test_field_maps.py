@@ -18,7 +18,22 @@ REGISTRY = Registry(BUILTIN)
 TABLE = re.compile(r"const (\w+)_ecs: table\[string\] of string = \{(.*?)\n\t\}", re.S)
 ENTRY = re.compile(r'\["([^"]+)"\]\s*=\s*"([^"]+)"')
 
-MODULES = {"CONN", "HTTP", "DNS", "SSH", "FILE", "SSL", "X509", "SMTP", "SMB", "FTP", "KERBEROS", "NTLM", "RDP", "SIP"}
+MODULES = {
+    "CONN",
+    "HTTP",
+    "DNS",
+    "SSH",
+    "FILE",
+    "SSL",
+    "X509",
+    "SMTP",
+    "SMB",
+    "FTP",
+    "KERBEROS",
+    "NTLM",
+    "RDP",
+    "SIP",
+}
 
 
 def maps_in_scripts() -> dict[str, dict[str, str]]:
@@ -27,7 +42,9 @@ def maps_in_scripts() -> dict[str, dict[str, str]]:
     for path in sorted(PACKAGE.glob("plugins/*/normalized.zeek")):
         text = path.read_text()
         tables = [(log, dict(ENTRY.findall(body))) for log, body in TABLE.findall(text)]
-        assert [f'redef ecs += {{["{log}"] = {log}_ecs}};' in text for log, _ in tables] == [True] * len(tables)
+        assert [f'redef ecs += {{["{log}"] = {log}_ecs}};' in text for log, _ in tables] == [True] * len(
+            tables
+        )
         found.update(tables)
     return found
 

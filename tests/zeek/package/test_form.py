@@ -16,7 +16,9 @@ ROOT = PACKAGE.parents[1]
 
 
 def test_scripts_are_formatted(tmp_path: Path) -> None:
-    program = shutil.which("zeek-format") or shutil.which("zeek-format", path=str(Path(sys.executable).parent))
+    program = shutil.which("zeek-format") or shutil.which(
+        "zeek-format", path=str(Path(sys.executable).parent)
+    )
     if program is None:
         pytest.skip("zeekscript is not installed")
     copy = tmp_path / "zeek"

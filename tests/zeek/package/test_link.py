@@ -152,6 +152,11 @@ def test_what_is_refused_in_a_synchronisation_has_come_all_the_same(link: Link) 
     assert armed(link) == 1
 
 
+def test_two_spellings_of_one_indicator_have_both_come(link: Link) -> None:
+    link.sync([item("addr", "2001:db8::1"), item("addr", "2001:DB8:0::1"), item("domain", "A.example")], ZEEK)
+    assert armed(link) == 2
+
+
 def test_an_end_without_a_begin_is_refused(link: Link) -> None:
     link.send("sync_end", 77, 0)
     [reason] = link.until(lambda _: link.refusals())

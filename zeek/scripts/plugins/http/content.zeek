@@ -65,8 +65,9 @@ function body_key(rec: HTTP::Info, is_orig: bool): string
 
 event http_all_headers(c: connection, is_orig: bool, hlist: mime_header_list)
     &group="ThreatHunting::HTTP" &group="ThreatHunting::armed"
+    &group="ThreatHunting::headers"
 	{
-	if ( ! http_headers || ! c?$http )
+	if ( ! c?$http )
 		return;
 
 	if ( is_orig )
@@ -176,10 +177,7 @@ function http_marks(path: string): HTTPMarks
 
 function switch_bodies(n: count)
 	{
-	if ( n > 0 )
-		enable_event_group("ThreatHunting::bodies");
-	else
-		disable_event_group("ThreatHunting::bodies");
+	set_group("ThreatHunting::bodies", n > 0);
 
 	if ( n > Log::default_max_field_string_bytes )
 		Reporter::warning(fmt("ThreatHunting: Zeek logs %d bytes of a field; redef Log::default_max_field_string_bytes for bodies of %d",
@@ -192,9 +190,18 @@ function bodies_option(id: string, n: count): count
 	return n;
 	}
 
+function headers_option(id: string, on: bool): bool
+	{
+	set_group("ThreatHunting::headers", on);
+	return on;
+	}
+
 event zeek_init()
 	{
 	switch_bodies(http_body_bytes);
+	headers_option("", http_headers);
 	Option::set_change_handler("ThreatHunting::http_body_bytes", bodies_option,
+	    -200);
+	Option::set_change_handler("ThreatHunting::http_headers", headers_option,
 	    -200);
 	}
