@@ -26,6 +26,7 @@ Rows = list[tuple[str, dict[str, Any]]]
 
 EVIL = ("domain", "evil.example")
 FINGERPRINT = "ab" * 32
+T = 1_700_000_000.0
 
 
 def hunter(store: Store, modules: list[str] | None = None, policy: Policy | None = None) -> Hunter:
@@ -127,9 +128,9 @@ def test_every_captured_record_has_the_indicator_its_source_and_its_level() -> N
 
 def test_what_left_the_window_is_not_captured_and_only_room_makes_it_count_as_dropped() -> None:
     capture, hunting = stream(armed(EVIL), seconds=10.0)
-    take(capture, [http(1, "C1", ts=100.0)], hunting)
-    take(capture, [http(2, "C1", ts=105.0)], hunting)
-    found = take(capture, [http(3, "C1", "evil.example", ts=111.0)], hunting)
+    take(capture, [http(1, "C1", ts=T + 100.0)], hunting)
+    take(capture, [http(2, "C1", ts=T + 105.0)], hunting)
+    found = take(capture, [http(3, "C1", "evil.example", ts=T + 111.0)], hunting)
     assert captured(found) == [("http", 2), ("http", 3)]
     assert capture.window.dropped == 0
     capture, hunting = stream(armed(EVIL), bytes=600)
@@ -139,11 +140,32 @@ def test_what_left_the_window_is_not_captured_and_only_room_makes_it_count_as_dr
     assert captured(take(capture, [http(9, "C1", "evil.example")], hunting)) == [("http", 4), ("http", 9)]
 
 
+def test_what_came_after_a_time_stays_beyond_its_seconds_while_there_is_room() -> None:
+    for until, room, kept in ((T + 100.0, 10_000, True), (T + 101.0, 10_000, False), (T + 100.0, 600, False)):
+        capture, hunting = stream(armed(EVIL), seconds=10.0, bytes=room)
+        take(capture, [http(1, "C1", ts=T + 100.0)], hunting)
+        capture.window.until = until
+        for n in range(2, 5):
+            take(capture, [http(n, "C2", ts=T + 200.0)], hunting)
+        found = captured(take(capture, [http(9, "C1", "evil.example", ts=T + 201.0)], hunting))
+        assert (("http", 1) in found) == kept
+
+
+def test_a_record_of_a_clock_that_is_not_set_does_not_move_the_streams_time() -> None:
+    capture, hunting = stream(armed(EVIL), seconds=10.0)
+    take(capture, [http(1, "C1", ts=0.0)], hunting)
+    assert capture.time > T
+    capture, hunting = stream(armed(EVIL), seconds=10.0)
+    take(capture, [http(1, "C1", ts=T + 100.0)], hunting)
+    take(capture, [http(2, "C1", ts=100.0)], hunting)
+    assert capture.time == T + 100.0
+
+
 def test_a_record_with_a_time_far_ahead_does_not_empty_the_window() -> None:
     capture, hunting = stream(armed(EVIL), seconds=10.0)
-    take(capture, [http(1, "C1", ts=100.0)], hunting)
+    take(capture, [http(1, "C1", ts=T + 100.0)], hunting)
     take(capture, [http(2, "C9", ts=9e9)], hunting)
-    assert captured(take(capture, [http(3, "C1", "evil.example", ts=101.0)], hunting)) == [
+    assert captured(take(capture, [http(3, "C1", "evil.example", ts=T + 101.0)], hunting)) == [
         ("http", 1),
         ("http", 3),
     ]
@@ -217,10 +239,14 @@ def test_idle_flags_are_forgotten() -> None:
     table = FlagTable(idle=50.0)
     hunting = hunter(armed(EVIL))
     capture = Capture("t/0", table, hunting, Bounds(format="zeek"))
-    take(capture, [http(1, "C1", "evil.example", ts=100.0), http(2, "C2", "evil.example", ts=120.0)], hunting)
-    take(capture, [http(3, "C1", ts=140.0)], hunting)
-    assert [key for _, key in table.expire(175.0)] == ["C2"]
-    assert captured(take(capture, [http(4, "C1", ts=176.0), http(5, "C2", ts=176.0)], hunting)) == [
+    take(
+        capture,
+        [http(1, "C1", "evil.example", ts=T + 100.0), http(2, "C2", "evil.example", ts=T + 120.0)],
+        hunting,
+    )
+    take(capture, [http(3, "C1", ts=T + 140.0)], hunting)
+    assert [key for _, key in table.expire(T + 175.0)] == ["C2"]
+    assert captured(take(capture, [http(4, "C1", ts=T + 176.0), http(5, "C2", ts=T + 176.0)], hunting)) == [
         ("http", 4)
     ]
 
