@@ -67,5 +67,14 @@ function modules_option(id: string, new_value: set[string]): set[string]
 event zeek_init() &priority=-10
 	{
 	Option::set_change_handler("ThreatHunting::enable_module", modules_option, 10);
+
+	# What was set before the plugins were known: in the form that it has from now on.
+	for ( name in enable_module )
+		if ( name !in known_modules )
+			{
+			Option::set("ThreatHunting::enable_module", enable_module);
+			break;
+			}
+
 	switch_modules();
 	}

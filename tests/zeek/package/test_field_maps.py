@@ -38,7 +38,7 @@ MODULES = {
 
 def maps_in_scripts() -> dict[str, dict[str, str]]:
     """The maps as they stand in the scripts, by log."""
-    found = {}
+    found: dict[str, dict[str, str]] = {}
     for path in sorted(PACKAGE.glob("plugins/*/normalized.zeek")):
         text = path.read_text()
         tables = [(log, dict(ENTRY.findall(body))) for log, body in TABLE.findall(text)]

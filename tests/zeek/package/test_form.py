@@ -22,7 +22,7 @@ def test_scripts_are_formatted(tmp_path: Path) -> None:
     if program is None:
         pytest.skip("zeekscript is not installed")
     copy = tmp_path / "zeek"
-    shutil.copytree(ROOT / "zeek", copy)
+    shutil.copytree(ROOT / "zeek", copy, ignore=shutil.ignore_patterns(".tmp"))
     scripts = sorted(copy.rglob("*.zeek"))
     assert len(scripts) > 70
     subprocess.run([program, "--inplace", *map(str, scripts)], check=True, capture_output=True)
