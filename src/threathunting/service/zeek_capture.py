@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -14,18 +13,13 @@ from threathunting.intel.store import Store
 from threathunting.sensors.pcap import SensorError, check, unpacked
 from threathunting.sensors.pcap.capture import beginning
 from threathunting.sensors.pcap.process import run_child
+from threathunting.sensors.pcap.seeds import seeds
 from threathunting.sensors.pcap.zeek import OPTIONAL_POLICIES, PACKAGES
 from threathunting.service.zeek_package import ENVIRONMENT, Zeek, package
 from threathunting.zeek import protocol
 
 BODY_BYTES = 65_536
 """Bytes captured of each HTTP body, unless told otherwise."""
-
-_SEEDS = 21
-"""Numbers in a file of seeds of Zeek's."""
-
-_SEEDED_BY = 1 << 20
-"""Bytes at each end of a capture that its seeds are made of."""
 
 _TOLD = "told.json"
 _MAX_COMPLAINTS = 20
@@ -168,11 +162,11 @@ def hunt(zeek: Zeek, capture: Path, folder: Path, asked: Asked) -> Hunted:
         hunted.warnings.append(f"{capture} {checked.problem}; what comes before was read")
         plain = beginning(plain, checked.end, folder)
     hunted.bytes = plain.stat().st_size
-    script, seeds = folder / "capture.zeek", folder / "seeds"
+    script, numbers = folder / "capture.zeek", folder / "seeds"
     script.write_text(_script(zeek, asked))
-    seeds.write_text(_seeds(plain))
+    numbers.write_text(seeds(plain))
     # -C: captures from the sending host have wrong checksums.
-    command: list[str | Path] = [zeek.program, "-C", "-G", seeds, "-r", plain, script]
+    command: list[str | Path] = [zeek.program, "-C", "-G", numbers, "-r", plain, script]
     try:
         status, output = run_child("Zeek", command, folder, None, environment=ENVIRONMENT)
     except SensorError as error:
@@ -204,20 +198,3 @@ def _script(zeek: Zeek, asked: Asked) -> str:
         no_evidence=_NO_EVIDENCE,
         told=_TOLD,
     )
-
-
-def _seeds(capture: Path) -> str:
-    """Seeds by which the same capture has the same uids in every run, and no two captures have the same.
-
-    With -D the first connections of all captures would be one conversation.
-    """
-    size = capture.stat().st_size
-    with capture.open("rb") as file:
-        hashed = hashlib.blake2b(size.to_bytes(8, "big") + file.read(_SEEDED_BY))
-        file.seek(max(size - _SEEDED_BY, 0))
-        hashed.update(file.read(_SEEDED_BY))
-    numbers = []
-    for number in range(_SEEDS):
-        digest = hashlib.blake2b(hashed.digest() + bytes([number]), digest_size=4).digest()
-        numbers.append(int.from_bytes(digest, "big"))
-    return "".join(f"{number}\n" for number in numbers)

@@ -118,3 +118,12 @@ def test_bad_lines_of_intel_log_explain_nothing_and_stop_nothing() -> None:
         sighting() | {"seen.indicator_type": None},
     ]
     assert ships.learn(DictBatch("intel", bad)).flags == []
+
+
+def test_an_item_that_the_record_names_and_matches_is_joined_once() -> None:
+    ships = shipping(armed(("subnet", "192.0.2.0/24", SOAR)))
+    named = {"threathunting_indicators": ["subnet 192.0.2.0/24"], "threathunting_where": ["Conn::IN_RESP"]}
+    (record,) = shipped(ships.ship(DictBatch("conn", [conn(1) | named]), "f", 0))
+    assert [(entry["indicator"], entry["where"]) for entry in record["intel"]] == [
+        ("192.0.2.0/24", "Conn::IN_RESP")
+    ]

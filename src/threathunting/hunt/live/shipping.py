@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from threathunting.hunt.conversations import Reason, files_of, links_of, uids_of
@@ -82,7 +83,7 @@ class Shipping:
                 for match in matched.get(row, ())
                 for hit in match.hits
             ]
-            reasons = tuple(dict.fromkeys((*own, *self._named(record), *self._known(log, record))))
+            reasons = _each_once((*own, *self._named(record), *self._known(log, record)))
             raw = batch.raw(row)
             if reasons:
                 self._write(found, log, record, raw, reasons)
@@ -147,6 +148,14 @@ class Shipping:
         data = self._form.line(log, record, raw, reasons)[:-1]
         module = self._hunter.registry.module_of.get(log.name, OTHER)
         found.lines.append(Line(f"{log.name}-investigation", key, level, module, data))
+
+
+def _each_once(reasons: Iterable[Reason]) -> tuple[Reason, ...]:
+    """One reason of each indicator and place: those that come first know best what value was seen."""
+    found: dict[tuple[Indicator, str], Reason] = {}
+    for reason in reasons:
+        found.setdefault((reason.indicator, reason.where), reason)
+    return tuple(found.values())
 
 
 def reasons_of_sighting(hunter: Hunter, record: Record) -> list[Reason]:

@@ -6,6 +6,7 @@ import subprocess
 from pathlib import Path
 
 from threathunting.sensors.pcap.process import SensorError, run_child
+from threathunting.sensors.pcap.seeds import seeds
 
 SCRIPT = "capture.zeek"
 
@@ -40,8 +41,10 @@ def read(program: Path, capture: Path, folder: Path, timeout: float | None) -> t
     """Let Zeek read a capture; its logs, and what it complained about. Raises SensorError where it failed."""
     script = folder / SCRIPT
     script.write_text(_SCRIPT.format(optional="\n".join(f"@load {name}" for name in _optional(program))))
-    # -C: captures from the sending host have wrong checksums. -D: the same uids in every run.
-    command: list[str | Path] = [program, "-C", "-D", "-r", capture, script]
+    numbers = folder / "seeds"
+    numbers.write_text(seeds(capture))
+    # -C: captures from the sending host have wrong checksums.
+    command: list[str | Path] = [program, "-C", "-G", numbers, "-r", capture, script]
     status, output = run_child("Zeek", command, folder, timeout, environment={"ZEEK_DNS_FAKE": "1"})
     complaints = [line.strip() for line in output.splitlines() if "error" in line]
     logs = sorted(path for path in folder.glob("*.log") if path.name not in NO_EVIDENCE)
