@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -61,3 +62,18 @@ def test_a_cut_capture_is_read_to_the_cut(
     assert result.warnings == [f"{capture} is cut short after 55 packets; what comes before was read"]
     assert [path.name for path in result.logs] == ["conn.log", "dns.log", "http.log"]
     assert all(path.stat().st_size for path in result.logs)
+
+
+def test_two_captures_share_no_uid_and_one_has_the_same_ones_each_time(
+    sensor: Sensor, shared: Callable[[str], Path], tmp_path: Path
+) -> None:
+    def uids(name: str, folder: str) -> set[str]:
+        (tmp_path / folder).mkdir()
+        [capture] = (shared("pcaps") / name).glob("*.pcap*")
+        logs = run(capture, tmp_path / folder, sensor).logs
+        [conn] = [path for path in logs if path.name == "conn.log"]
+        return {json.loads(line)["uid"] for line in conn.read_text().splitlines()}
+
+    first = uids("wikipedia", "a")
+    assert first == uids("wikipedia", "b")
+    assert first.isdisjoint(uids("http-vlan-0", "c"))
