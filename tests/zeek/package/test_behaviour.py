@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.zeek.package.running import Records, investigations, item, run
+from tests.zeek.package.running import PACKAGE, Records, investigations, item, run
 from tests.zeek.package.traffic import START, Capture, dns_answer, dns_query, request, response
 
 pytestmark = pytest.mark.zeek
@@ -368,3 +368,31 @@ def test_fingerprints_that_another_package_brings(tmp_path: Path) -> None:
     [record] = found["ssh-investigation"]
     assert record["threathunting_level"] == "high"
     assert record["hassh"] == "a" * 32
+
+
+def test_a_plugin_of_ones_own(tmp_path: Path) -> None:
+    plugin = PACKAGE.parents[1] / "examples" / "own-plugin" / "zeek" / "mqtt"
+    name = b"evil-sensor"
+    connect = b"\x00\x04MQTT\x04\x02\x00\x3c" + len(name).to_bytes(2, "big") + name
+    capture = Capture()
+    for client in (connect, connect.replace(b"evil", b"good")):
+        says = [(">", b"\x10" + bytes([len(client)]) + client), ("<", b"\x20\x02\x00\x00")]
+        capture.tcp(SERVER, 1883, says)
+    pcap = str(capture.write(tmp_path / "mqtt.pcap"))
+    items = [item("user_name", "evil-sensor", "A", "high")]
+    for normalized in ("F", "T"):
+        args = ("-r", pcap, f"ThreatHunting::normalized={normalized}")
+        found = run(tmp_path / normalized, items, *args, script=f"@load {plugin}")
+        assert said(found) == [("MQTT::IN_CLIENT_ID", "evil-sensor")]
+        [record] = found["mqtt_connect-investigation"]
+        assert record[{"F": "connect_status", "T": "event.reason"}[normalized]] == "Connection Accepted"
+        assert record["threathunting_level"] == "high"
+        assert len(found["conn-investigation"]) == 1
+    found = run(
+        tmp_path / "off",
+        items,
+        "-r",
+        pcap,
+        script=f'@load {plugin}\nredef ThreatHunting::enable_module -= {{ "MQTT" }};',
+    )
+    assert investigations(found) == {}

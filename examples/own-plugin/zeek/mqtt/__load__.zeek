@@ -1,0 +1,3 @@
+@load ./seen
+@load ./investigation
+@load ./normalized
