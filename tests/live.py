@@ -18,6 +18,7 @@ from typing import Any
 
 import msgspec
 from confluent_kafka import Consumer, KafkaError, Producer, TopicPartition
+from confluent_kafka.admin import AlterConfigOpType, ConfigEntry, ConfigResource
 
 from threathunting.intel import message
 from threathunting.intel.canonical import indicator
@@ -47,10 +48,35 @@ class Topics:
             broker.create_topic(self[name], partitions, **(intel if name == "intelligence" else {}))
         if records:
             broker.create_topic(self["records"], records)
-        self._producer = Producer(broker.client(linger_ms=5, compression_type="lz4"))
+        self._producer = self._new_producer()
+
+    def _new_producer(self) -> Producer:
+        return Producer(self.broker.client(linger_ms=5, compression_type="lz4", message_max_bytes=16_000_000))
 
     def __getitem__(self, name: str) -> str:
         return f"{self.prefix}.{name}"
+
+    def make(self, name: str, partitions: int = 1, **config: Any) -> None:
+        """Make one of them, in place of what has its name."""
+        self.delete(name)
+        self.broker.create_topic(self[name], partitions, **config)
+        # The other one remembers what there was.
+        self._producer = self._new_producer()
+
+    def change(self, name: str, **config: Any) -> None:
+        """Give one of them other settings."""
+        entries = [
+            ConfigEntry(key.replace("_", "."), str(value), incremental_operation=AlterConfigOpType.SET)
+            for key, value in config.items()
+        ]
+        resource = ConfigResource(ConfigResource.Type.TOPIC, self[name], incremental_configs=entries)
+        admin = self.broker.admin()
+        admin.incremental_alter_configs([resource])[resource].result(10)
+
+    def delete(self, name: str) -> None:
+        """Delete one of them, if it is there."""
+        if self[name] in self.broker.admin().list_topics(timeout=10).topics:
+            self.broker.delete_topics([self[name]])
 
     def send(self, name: str, messages: Iterable[tuple[str | None, bytes | None]], **settings: Any) -> None:
         """Write (key, value) pairs and wait until they are there."""

@@ -32,6 +32,9 @@ _UNSTUCK = {"connections.max.idle.ms": 6_000, "metadata.max.age.ms": 2_000}
 LOOK_SECONDS = 1.0
 """How often an absent broker is looked for."""
 
+BATCH_BYTES = 100_000
+"""Messages go together in so many bytes: all of a batch counts against the topic's ``max.message.bytes``."""
+
 MAX_OUTPUT = 16_000_000
 """Bytes of the largest message that we write; the topic's own limit is usually lower."""
 
@@ -99,6 +102,7 @@ class Exchange:
         self.problem: str | None = None
         """Why nothing can come, as a sentence: no broker is there."""
         self._look_at = 0.0
+        self._undelivered: str | None = None
         self._producer = Producer(
             connection.client(
                 {
@@ -107,7 +111,9 @@ class Exchange:
                     "transaction.timeout.ms": TRANSACTION_MS,
                     "enable.idempotence": True,
                     "message.max.bytes": MAX_OUTPUT,
+                    "batch.size": BATCH_BYTES,
                     "delivery.report.only.error": True,
+                    "on_delivery": self._delivered,
                     "linger.ms": 5,
                     "compression.type": "lz4",
                     "error_cb": self._error,
@@ -249,7 +255,9 @@ class Exchange:
             return SupersededError(sentence(KafkaError(KafkaError.FENCED_INSTANCE_ID)))
         if code_of(error) in _FENCED and self._hears_of_another():
             return SupersededError(sentence(KafkaError(KafkaError.FENCED_INSTANCE_ID)))
-        return problem(error, about)
+        # A transaction fails with what couldn't be delivered, of which the error itself may say nothing.
+        self._producer.poll(0)
+        return problem(error, about) if self._undelivered is None else ConnectionError(self._undelivered)
 
     def _hears_of_another(self) -> bool:
         """Whether the consumer is told that another one of our name took its place; a producer isn't told by whom."""
@@ -288,6 +296,10 @@ class Exchange:
         if error.fatal() or error.code() == KafkaError._FATAL:
             raise self._problem(error, "records can't be read")
         self.note(sentence(error, f"topic {message.topic() or ', '.join(self._topics)}"))
+
+    def _delivered(self, error: KafkaError | None, message: Message) -> None:
+        if error is not None and error.code() not in (KafkaError._PURGE_QUEUE, KafkaError._PURGE_INFLIGHT):
+            self._undelivered = self._undelivered or sentence(error, f"topic {message.topic()}")
 
     def _error(self, error: KafkaError) -> None:
         if error.fatal():

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from threathunting.kafka.connection import Connection
-from threathunting.kafka.exchange import MAX_OUTPUT
+from threathunting.kafka.exchange import BATCH_BYTES, MAX_OUTPUT
 from threathunting.kafka.problems import problem, sentence, without_noise
 
 
@@ -32,6 +32,7 @@ class Writer:
                     "enable.idempotence": True,
                     "message.timeout.ms": 0,
                     "message.max.bytes": MAX_OUTPUT,
+                    "batch.size": BATCH_BYTES,
                     "delivery.report.only.error": True,
                     "on_delivery": self._delivered,
                     "error_cb": self._error,

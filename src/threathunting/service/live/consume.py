@@ -125,6 +125,7 @@ class ConsumePipeline(Pipeline, Handler):
         self.assigned_once = False
         self.table = FlagTable(hunt.max_conversations, hunt.conversation_idle)
         self._pending = _Pending()
+        self._outputs = running.outputs
         self._last_commit = time.monotonic()
         self._behind = False
         self.state = "joining the group"
@@ -132,6 +133,8 @@ class ConsumePipeline(Pipeline, Handler):
         try:
             self._flags.start()
             self._hear(self._flags.catch_up())
+            # They may be others than they were: a result that doesn't fit would be tried for ever.
+            self._outputs.know_limits(message_limits(self._connection, self._outputs.topics))
             self._exchange = Exchange(
                 self._connection, list(settings.topics), settings.group, running.config.service.name, self
             )
@@ -152,6 +155,10 @@ class ConsumePipeline(Pipeline, Handler):
 
     def _step(self) -> None:
         self.beat = time.monotonic()
+        if self._outputs is not self.running.outputs:
+            # What was found so far goes to where it was to go.
+            self._commit()
+            self._outputs = self.running.outputs
         self._hear(self._flags.poll())
         for stream in self.streams.values():
             stream.capture.write_as(self.running.config.output.format)
@@ -291,7 +298,7 @@ class ConsumePipeline(Pipeline, Handler):
             return
         pending = self._pending
         topic = self._settings.flags_topic
-        outputs = self.running.outputs
+        outputs = self._outputs
         if outputs.limits_wanted():
             outputs.know_limits(message_limits(self._connection, outputs.topics))
         for out in outputs.messages(found.lines):
@@ -305,7 +312,7 @@ class ConsumePipeline(Pipeline, Handler):
 
     def _commit(self) -> None:
         pending, self._pending = self._pending, _Pending()
-        outputs = self.running.outputs
+        outputs = self._outputs
         outputs.append(pending.found.lines)
         outputs.sync()
         positions = {
