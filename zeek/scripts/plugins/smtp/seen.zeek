@@ -1,7 +1,9 @@
 ##! The name that a client greets with, addresses in more than one form, envelopes
-##! without a message. Zeek's own script asks for what is in a message's headers.
+##! without a message, URLs at the end of a line or in quotes. Zeek's own script asks for what is in a message's headers.
 
 @load base/utils/email
+@load base/utils/urls
+@load frameworks/intel/seen/smtp-url-extraction
 @load ../../observables
 @load ./investigation
 
@@ -51,4 +53,23 @@ hook smtp_investigation(rec: SMTP::Info, id: Log::ID, filter: Log::Filter)
 	if ( rec?$rcptto )
 		for ( to in rec$rcptto )
 			look(rec$uid, rec$id, to, Intel::EMAIL, SMTP::IN_ENVELOPE);
+	}
+
+# To Zeek's own script a URL goes on to the next blank, over ends of lines and quotes.
+event intel_mime_data(f: fa_file, data: string) &group="ThreatHunting::SMTP"
+    &group="ThreatHunting::Intel::URL"
+	{
+	if ( ! f?$conns )
+		return;
+
+	for ( found in find_all_urls_without_scheme(data) )
+		{
+		local url = sub(split_string1(found, /[[:space:]\"\'<>]/)[0], /[.,;:!?)]+$/,
+		    "");
+
+		if ( url != found && |url| > 0 )
+			for ( _, c in f$conns )
+				Intel::seen(Intel::Seen($indicator=url, $indicator_type=Intel::URL, $conn=c,
+				    $where=SMTP::IN_MESSAGE));
+		}
 	}

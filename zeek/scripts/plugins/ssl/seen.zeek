@@ -32,6 +32,11 @@ hook ssl_investigation(rec: SSL::Info, id: Log::ID, filter: Log::Filter)
 				    SSL::IN_CLIENT_CERT_CHAIN);
 		}
 
+	# Where the site's own filter is off, so are the hooks in which packages work
+	# fingerprints out.
+	if ( compliance && in_store[Intel::JA4] > 0 )
+		hook SSL::log_policy(rec, id, filter);
+
 	look_field(rec$uid, rec$id, rec, "ja3", Intel::JA3, SSL::IN_JA3);
 	look_field(rec$uid, rec$id, rec, "ja3s", Intel::JA3, SSL::IN_JA3S);
 	look_field(rec$uid, rec$id, rec, "ja4", Intel::JA4, SSL::IN_JA4);
