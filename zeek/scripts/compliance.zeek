@@ -63,8 +63,19 @@ event zeek_init() &priority=1000
 	set_group("ThreatHunting::compliance", compliance);
 	}
 
+# Other scripts may add filters later.
+event ThreatHunting::comply_again()
+	{
+	if ( compliance )
+		comply();
+
+	schedule state_interval { ThreatHunting::comply_again() };
+	}
+
 event zeek_init() &priority=-1000
 	{
+	event ThreatHunting::comply_again();
+
 	if ( compliance )
 		comply();
 

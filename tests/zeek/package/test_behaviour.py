@@ -396,3 +396,40 @@ def test_a_plugin_of_ones_own(tmp_path: Path) -> None:
         script=f'@load {plugin}\nredef ThreatHunting::enable_module -= {{ "MQTT" }};',
     )
     assert investigations(found) == {}
+
+
+@pytest.mark.parametrize("groups", [False, True])
+def test_zeeks_own_expiry_takes_nothing_that_is_armed(groups: bool, browsing: str, tmp_path: Path) -> None:
+    script = "@load frameworks/intel/do_expire\nredef Intel::item_expiration = 5 sec;\nredef table_expire_interval = 1 sec;"
+    if groups:
+        script += "\n@load frameworks/intel/seen/manage-event-groups"
+    script += at(
+        30,
+        'Intel::remove(Intel::Item($indicator="h4.example.org", $indicator_type=Intel::DOMAIN, $meta=Intel::MetaData($source="x")), T);',
+    )
+    items = [item("domain", f"h{n}.example.org", "A", "high") for n in range(5)]
+    found = run(tmp_path / "z", items, "-r", browsing, script=script)
+    assert hosts(found) == [f"h{n}.example.org" for n in range(5)]
+    assert [(one["sources"], one["level"]) for one in found["intel"]] == [(["A"], "high")] * 5
+
+
+def test_a_file_over_several_connections_flags_them_all(tmp_path: Path) -> None:
+    body = bytes(range(256)) * 8
+    capture = Capture()
+    for n, (start, end) in enumerate(((0, 1024), (1024, 2048))):
+        part = response(
+            body[start:end],
+            "206 Partial Content",
+            Content_Range=f"bytes {start}-{end - 1}/2048",
+            Content_Type="application/x-evil",
+            ETag="1",
+        )
+        capture.tcp(
+            SERVER, 80, [request("a.example", "/f", Range=f"bytes={start}-{end - 1}"), part], at=float(n)
+        )
+    pcap = str(capture.write(tmp_path / "ranges.pcap"))
+    found = run(tmp_path / "z", [item("file_hash", hashlib.sha256(body).hexdigest())], "-r", pcap)
+    assert len(found["intel"]) == 1
+    assert len(found["files"]) == 2
+    assert len(found["files-investigation"]) == 2
+    assert {one["uid"] for one in found["files-investigation"]} == {one["uid"] for one in found["conn"]}

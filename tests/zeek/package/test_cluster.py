@@ -223,3 +223,21 @@ def test_late_and_killed_nodes(backend: str, ports: tuple[int, int], script: str
         fresh.sync(items[:10], HOLDERS)
         assert {state["armed"] for name, state in fresh.hello(HOLDERS).items() if name in HOLDERS} == {10}
         fresh.close()
+
+
+@pytest.mark.parametrize("backend", ["broker", "zeromq"])
+def test_compliance_mode(backend: str, ports: tuple[int, int], script: str, tmp_path: Path) -> None:
+    script += "redef ThreatHunting::compliance = T;\n"
+    with cluster(tmp_path / "c", backend, "manager", "logger-1", "proxy-1", script=script) as (nodes, link):
+        nodes.start("worker-1", "-i", "lo", "-f", f"tcp port {ports[0]}")
+        link.hello({"manager", "worker-1", "logger-1"})
+        link.command("arm", [item("domain", "evil.example")], {"manager", "worker-1"})
+        sighting = seen(link, "evil.example", ports[0])
+        ask(ports[0], "innocent.example")
+        written(
+            nodes, "conn-investigation", lambda records: [r for r in records if r["uid"] == sighting["uid"]]
+        )
+        time.sleep(2)
+        on_disk = {path.stem for path in tmp_path.glob("c/*/*.log")}
+        assert on_disk == {"conn-investigation", "files-investigation", "http-investigation", "intel"}
+        assert {r["host"] for r in logs(nodes.folder / "logger-1")["http-investigation"]} == {"evil.example"}
