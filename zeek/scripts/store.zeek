@@ -27,6 +27,9 @@ export {
 	## Hashes of files in the store by their number of digits.
 	global hashes_in_store: table[count] of count &default=0;
 
+	## URLs in the store that have no host, paths on any.
+	global paths_in_store = 0;
+
 	## Insert an item on this node alone.
 	##
 	## Returns: F where a site's :zeek:see:`Intel::filter_item` vetoes it.
@@ -220,6 +223,8 @@ hook Intel::indicator_inserted(v: string, t: Intel::Type)
 
 	if ( t == Intel::FILE_HASH )
 		++hashes_in_store[|v|];
+	else if ( t == Intel::URL && v[0] == "/" )
+		++paths_in_store;
 
 	if ( in_store[t] == 1 || t == Intel::SUBNET )
 		switch_group(t);
@@ -235,6 +240,8 @@ hook Intel::indicator_removed(v: string, t: Intel::Type)
 
 	if ( t == Intel::FILE_HASH && hashes_in_store[|v|] > 0 )
 		--hashes_in_store[|v|];
+	else if ( t == Intel::URL && v[0] == "/" && paths_in_store > 0 )
+		--paths_in_store;
 
 	if ( in_store[t] == 0 || t == Intel::SUBNET )
 		switch_group(t);

@@ -61,15 +61,19 @@ event http_message_done(c: connection, is_orig: bool, stat: http_message_stat)
 		return;
 
 	local asked: set[string] = set();
-	local url = HTTP::build_url(c$http);
+	local uri = c$http$uri;
+	local path = uri;
 
-	if ( "?" in url )
-		add asked[sub(url, /\?.*$/, "")];
-
-	if ( /^\/./ in c$http$uri )
+	if ( "?" in uri )
 		{
-		add asked[c$http$uri];
-		add asked[sub(c$http$uri, /\?.*$/, "")];
+		path = split_string1(uri, /\?/)[0];
+		add asked[split_string1(HTTP::build_url(c$http), /\?/)[0]];
+		}
+
+	if ( paths_in_store > 0 && uri[0] == "/" )
+		{
+		add asked[uri];
+		add asked[path];
 		}
 
 	for ( text in asked )
