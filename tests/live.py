@@ -78,7 +78,13 @@ class Topics:
         if self[name] in self.broker.admin().list_topics(timeout=10).topics:
             self.broker.delete_topics([self[name]])
 
-    def send(self, name: str, messages: Iterable[tuple[str | None, bytes | None]], **settings: Any) -> None:
+    def send(
+        self,
+        name: str,
+        messages: Iterable[tuple[str | None, bytes | None]],
+        wait: float = 60.0,
+        **settings: Any,
+    ) -> None:
         """Write (key, value) pairs and wait until they are there."""
         for key, value in messages:
             while True:
@@ -87,7 +93,7 @@ class Topics:
                     break
                 except BufferError:
                     self._producer.poll(0.1)
-        assert self._producer.flush(60) == 0
+        assert self._producer.flush(wait) == 0
 
     def arm(self, *values: str, source: str = "SOAR", level: str = "high", **meta: Any) -> None:
         """Push intel: ``domain evil.example``."""

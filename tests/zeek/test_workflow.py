@@ -8,6 +8,7 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -84,6 +85,11 @@ def wait_armed(service: Service, timeout: float = 30.0) -> None:
         return bool(service.status()["sensors"][0]["armed"])
 
     service.wait(armed, "armed", timeout)
+
+
+def restarted(service: Service, boot: str) -> bool:
+    nodes = service.status()["sensors"][0]["nodes"]
+    return bool(nodes) and nodes[0]["boot"] != boot
 
 
 def until(
@@ -177,7 +183,7 @@ def test_after_a_kill_of_zeek_of_the_service_and_of_kafka_the_intel_is_complete_
                 boot = service.status()["sensors"][0]["nodes"][0]["boot"]
                 zeek.kill()
                 zeek.start()
-                service.wait(lambda: restarted(service, boot), "a new boot")
+                service.wait(partial(restarted, service, boot), "a new boot")
             elif what == "service":
                 service.kill()
                 service.start()

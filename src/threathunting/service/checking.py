@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from threathunting.kafka.checks import check
 from threathunting.kafka.connection import Connection
 from threathunting.service.config_schema import Config, Follow
 from threathunting.service.hunting import registry
@@ -16,6 +17,8 @@ def plan(config: Config) -> list[str]:
     ValueError says what is wrong in what the configuration names.
     """
     modules = registry(config.hunt.modules)
+    if config.kafka is not None:
+        check(config.kafka)
     try:
         allow_list(config.intel.allow, config.intel.warninglists)
     except OSError as error:
@@ -35,6 +38,7 @@ def plan(config: Config) -> list[str]:
     if config.consume is not None:
         topics = ", ".join(config.consume.topics)
         lines.append(f"input     topics {topics}, in group {config.consume.group}")
+    lines += [f"sensor    Zeek at {zeek.url}, armed {zeek.mode}ly" for zeek in config.zeek]
     lines += [f"output    {output} as {config.output.format}" for output in _outputs(config)]
     lines.append(f"http      {config.http.listen or 'off'}")
     return lines

@@ -13,6 +13,7 @@ import structlog
 
 from threathunting import __version__
 from threathunting.hunt.live import Hunter
+from threathunting.kafka.checks import check
 from threathunting.service.config_schema import Config
 from threathunting.service.http import Server
 from threathunting.service.hunting import registry
@@ -41,6 +42,8 @@ class Service:
 
     def __init__(self, config: Config, path: Path | None, logs: Logs) -> None:
         """Make all parts, and start nothing. Raises ValueError and OSError with a sentence."""
+        if config.kafka is not None:
+            check(config.kafka)
         self.config = config
         self._logs = logs
         log = structlog.get_logger()
