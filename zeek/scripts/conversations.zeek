@@ -55,7 +55,17 @@ export {
 
 	## Forget all flags.
 	global unflag_all: function();
+
+	## How soon after a capture its records are in the files, which Zeek else
+	## writes once a second; 0 = as Zeek does. Not for traces.
+	option flush_delay = 100msec;
+
+	## Something has been captured, *flush_delay* ago.
+	global flush_captured: event();
 }
+
+# Whether a flush is on its way.
+global flushing = F;
 
 global expire_flag: function(flags: table[string] of Flag, uid: string)
     : interval;
@@ -186,17 +196,33 @@ function mark(f: Flag)
 	marks$threathunting_level = levels[f$level];
 	}
 
+function flush_soon()
+	{
+	if ( flushing || flush_delay == 0secs || reading_traces() )
+		return;
+
+	flushing = T;
+	schedule flush_delay { flush_captured() };
+	}
+
+event flush_captured() &priority=100
+	{
+	flushing = F;
+	}
+
 function captured(key: string): bool
 	{
 	if ( key in flagged )
 		{
 		mark(flagged[key]);
+		flush_soon();
 		return T;
 		}
 
 	if ( key in flagged_files )
 		{
 		mark(flagged_files[key]);
+		flush_soon();
 		return T;
 		}
 

@@ -89,6 +89,13 @@ function investigate(m: string, id: Log::ID, name: string,
 	investigations += Investigation($mod=m, $id=id, $name=name, $filter=filter);
 	}
 
+event flush_captured()
+	{
+	for ( _, i in investigations )
+		if ( i$mod in enable_module )
+			Log::flush(i$id);
+	}
+
 function normalized_option(id: string, new_value: bool): bool
 	{
 	event ThreatHunting::modules_changed();

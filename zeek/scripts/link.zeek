@@ -238,9 +238,10 @@ event ThreatHunting::modules(version: count, client: string, names: string)
 
 	local wanted: set[string] = set();
 
+	# The service has modules that no sensor has, which is nobody's mistake.
 	for ( _, m in split_string(names, /,/) )
-		if ( strip(m) != "" )
-			add wanted[strip(m)];
+		if ( to_upper(strip(m)) in known_modules )
+			add wanted[to_upper(strip(m))];
 
 	Config::set_value("ThreatHunting::enable_module", wanted,
 	    "threathunting link");

@@ -216,7 +216,8 @@ def test_an_expiry_that_is_moved_holds(link: Link) -> None:
 def test_modules_are_switched(link: Link) -> None:
     link.send("modules", "CONN, http,Martian")
     link.until(lambda _: link.states().get("zeek", {}).get("modules") == ["CONN", "HTTP"])
-    assert link.states()["zeek"]["problems"] == ["there is no module MARTIAN"]
+    # The service has modules that no sensor has.
+    assert link.states()["zeek"]["problems"] == []
     every = "CONN,DNS,FILE,FTP,HTTP,KERBEROS,NTLM,RDP,SIP,SMB,SMTP,SSH,SSL,X509"
     link.send("modules", every)
     link.until(lambda _: len(link.states()["zeek"]["modules"]) == 14)
