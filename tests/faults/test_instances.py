@@ -128,7 +128,7 @@ def test_of_two_with_the_same_name_the_newer_goes_on(kafka: Broker, tmp_path: Pa
         time.sleep(1)
         second.start(ready=False)
         assert first.process is not None
-        assert first.process.wait(20) == 1
+        assert first.process.wait(30) == 1
         first.process = None
         assert "another instance runs under the same name; give each its own service.name" in first.said()
         second.wait(lambda: partitions(second) == [0, 1, 2, 3], "reading")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from hashlib import blake2s
 from typing import Any, NamedTuple
 
 import msgspec
@@ -11,6 +13,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Produ
 
 from threathunting.kafka.connection import Connection
 from threathunting.kafka.problems import code_of, problem, sentence, without_noise
+from threathunting.kafka.topic_ids import GONE, TopicIds
 
 Partition = tuple[str, int]
 """A topic and a partition's number."""
@@ -29,6 +32,11 @@ COMMIT_SECONDS = 20.0
 # connections are closed that nothing is sent on, and coordinators are soon forgotten.
 _UNSTUCK = {"connections.max.idle.ms": 6_000, "metadata.max.age.ms": 2_000}
 
+PATIENCE_SECONDS = 5.0
+"""Seconds after which a call of the producer is made again, or given up where that can't help."""
+
+LIST_SECONDS = 10.0
+
 LOOK_SECONDS = 1.0
 """How often an absent broker is looked for."""
 
@@ -41,7 +49,12 @@ MAX_OUTPUT = 16_000_000
 FENCED_SECONDS = 4.0
 """Within which the group's coordinator tells a member that it was fenced; it hears of it at its next heartbeat."""
 
-_FENCED = (KafkaError._FENCED, KafkaError.PRODUCER_FENCED, KafkaError.INVALID_PRODUCER_EPOCH)
+_FENCED = (
+    KafkaError._FENCED,
+    KafkaError.PRODUCER_FENCED,
+    KafkaError.INVALID_PRODUCER_EPOCH,
+    KafkaError._FATAL,
+)
 _NOTHING_LOST = (KafkaError._PARTITION_EOF, KafkaError._MAX_POLL_EXCEEDED)
 
 
@@ -49,12 +62,14 @@ class Position(msgspec.Struct, frozen=True):
     """How far a partition is done.
 
     Before ``high`` all is done, and that is the offset that the group commits. From ``low`` on a restart reads
-    again to fill the look-behind window. Of the flags topic everything before ``upto`` was acted upon.
+    again to fill the look-behind window. Of the flags topic everything before ``upto`` was acted upon. ``topic``
+    is the id of the topic, which no other one has that is made in its place.
     """
 
     high: int
     low: int
     upto: int
+    topic: str = ""
 
 
 class Arrived(NamedTuple):
@@ -99,8 +114,10 @@ class Exchange:
         self._topics = topics
         self.note: Callable[[str], None] = lambda text: None
         """Is told what a person should know while it goes on."""
-        self.problem: str | None = None
-        """Why nothing can come, as a sentence: no broker is there."""
+        self._absent: str | None = None
+        """That no broker is there, as a sentence."""
+        self._missing: dict[str, str] = {}
+        """Topics that aren't there, each with a sentence."""
         self._look_at = 0.0
         self._undelivered: str | None = None
         self._producer = Producer(
@@ -123,34 +140,23 @@ class Exchange:
                 | _without(connection, "compression.type", "linger.ms", "transaction.timeout.ms")
             )
         )
-        self._consumer = Consumer(
-            connection.client(
-                {
-                    "client.id": f"threathunting-{instance}",
-                    "group.id": group,
-                    "group.instance.id": instance,
-                    "session.timeout.ms": SESSION_MS,
-                    "heartbeat.interval.ms": 1000,
-                    "max.poll.interval.ms": 300_000,
-                    "enable.auto.commit": False,
-                    "enable.auto.offset.store": False,
-                    "auto.offset.reset": "earliest",
-                    "isolation.level": "read_committed",
-                    "partition.assignment.strategy": "cooperative-sticky",
-                    "fetch.wait.max.ms": 50,
-                    "fetch.queue.backoff.ms": 50,
-                    "topic.metadata.refresh.interval.ms": 30_000,
-                    "error_cb": self._error,
-                }
-                | without_noise(connection.settings)
-                | _without(connection, "session.timeout.ms", "heartbeat.interval.ms")
-            )
-        )
+        self._connection, self._group, self._instance = connection, group, instance
+        self._ids = TopicIds(connection, topics)
+        self._joined: Consumer | None = None
+        self.member = ""
+        """Our name in the group (``group.instance.id``), once started."""
+
+    @property
+    def problem(self) -> str | None:
+        """Why nothing can come, as a sentence; None where nothing is known to be wrong."""
+        return self._absent or next(iter(self._missing.values()), None)
 
     def start(self, timeout: float = 30.0) -> None:
         """End what an earlier self left open, and join the group."""
         try:
             self._producer.init_transactions(timeout)
+            self._ids.read()
+            self._joined = self._new_consumer()
             self._consumer.subscribe(
                 self._topics, on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost
             )
@@ -165,7 +171,7 @@ class Exchange:
         except KafkaException as error:
             raise self._problem(error, "records can't be read") from None
         self._raise_failed()
-        if self.problem is not None:
+        if self._absent is not None:
             self._look(bool(messages))
         return list(self._sorted(messages))
 
@@ -191,7 +197,7 @@ class Exchange:
         """End the transaction: results so far and these positions become true together."""
         until = time.monotonic() + timeout
         offsets = [
-            TopicPartition(topic, partition, position.high, metadata=msgspec.json.encode(position).decode())
+            TopicPartition(topic, partition, position.high, metadata=self._metadata(topic, position))
             for (topic, partition), position in positions.items()
         ]
         try:
@@ -199,13 +205,21 @@ class Exchange:
                 self._producer.begin_transaction()
                 self._open = True
             if offsets:
-                self._producer.send_offsets_to_transaction(
-                    offsets, self._consumer.consumer_group_metadata(), timeout
+                self._persist(
+                    lambda left: self._producer.send_offsets_to_transaction(
+                        offsets, self._consumer.consumer_group_metadata(), left
+                    ),
+                    until,
                 )
-            self._commit(until)
+            self._persist(self._producer.commit_transaction, until)
             self._open = False
         except KafkaException as error:
             raise self._problem(error, "a transaction can't be committed") from None
+
+    def made_anew(self) -> str | None:
+        """A topic that is another one than when we joined: the positions that we have are of the one before."""
+        changed = self._ids.changed(time.monotonic())
+        return changed[0] if changed is not None and changed[1] else None
 
     def lag(self, partition: Partition, position: int) -> int | None:
         """Messages after ``position``, as far as known without asking."""
@@ -224,19 +238,76 @@ class Exchange:
             pass
         # Closing would call back into a handler that is done with.
         self._handler = Handler()
-        self._consumer.close()
+        if self._joined is not None:
+            self._joined.close()
         self._producer.purge()
 
-    def _commit(self, until: float) -> None:
+    def _metadata(self, topic: str, position: Position) -> str:
+        known = msgspec.structs.replace(position, topic=self._ids.known.get(topic, ""))
+        return msgspec.json.encode(known).decode()
+
+    def _position(self, committed: TopicPartition) -> Position | None:
+        position = _position(committed)
+        if position is not None and position.topic not in ("", self._ids.known.get(committed.topic, "")):
+            self.note(f"topic {committed.topic} was made anew; it is read from its beginning")
+            return None
+        return position
+
+    @property
+    def _consumer(self) -> Consumer:
+        assert self._joined is not None, "not started"
+        return self._joined
+
+    def _new_consumer(self) -> Consumer:
+        connection = self._connection
+        # A member that comes back under its name is given what it had, and nobody looks whether there is more by
+        # now. So with other topics, or partitions, it is another member.
+        layout = repr(sorted((topic, self._partitions(topic)) for topic in self._topics))
+        self.member = f"{self._instance}-{blake2s(layout.encode(), digest_size=4).hexdigest()}"
+        return Consumer(
+            connection.client(
+                {
+                    "client.id": f"threathunting-{self._instance}",
+                    "group.id": self._group,
+                    "group.instance.id": self.member,
+                    "session.timeout.ms": SESSION_MS,
+                    "heartbeat.interval.ms": 1000,
+                    "max.poll.interval.ms": 300_000,
+                    "enable.auto.commit": False,
+                    "enable.auto.offset.store": False,
+                    "auto.offset.reset": "earliest",
+                    "isolation.level": "read_committed",
+                    "partition.assignment.strategy": "cooperative-sticky",
+                    "fetch.wait.max.ms": 50,
+                    "fetch.queue.backoff.ms": 50,
+                    "topic.metadata.refresh.interval.ms": 10_000,
+                    "error_cb": self._error,
+                }
+                | without_noise(connection.settings)
+                | _without(
+                    connection,
+                    "session.timeout.ms",
+                    "heartbeat.interval.ms",
+                    "topic.metadata.refresh.interval.ms",
+                )
+            )
+        )
+
+    def _partitions(self, topic: str) -> int:
+        return len(self._producer.list_topics(topic, timeout=LIST_SECONDS).topics[topic].partitions)
+
+    def _persist(self, call: Callable[[float], object], until: float) -> None:
+        """Make a call that takes a timeout until it succeeds or can't any more."""
         while True:
             left = until - time.monotonic()
             try:
-                self._producer.commit_transaction(max(left, 0.1))
+                call(max(min(left, PATIENCE_SECONDS), 0.1))
             except KafkaException as error:
-                if error.args[0].retriable() and left > 0:
-                    continue
-                raise
-            return
+                # That a topic isn't there is retriable for librdkafka; it was deleted.
+                if not error.args[0].retriable() or left <= 0 or code_of(error) in GONE:
+                    raise
+            else:
+                return
 
     def _look(self, heard: bool) -> None:
         """Whether a broker is back; where no records come, it has to be asked."""
@@ -248,7 +319,7 @@ class Exchange:
             except KafkaException:
                 pass
         if heard:
-            self.problem = None
+            self._absent = None
 
     def _problem(self, error: KafkaError | KafkaException, about: str = "") -> Exception:
         if _is_superseded(error):
@@ -256,13 +327,14 @@ class Exchange:
         if code_of(error) in _FENCED and self._hears_of_another():
             return SupersededError(sentence(KafkaError(KafkaError.FENCED_INSTANCE_ID)))
         # A transaction fails with what couldn't be delivered, of which the error itself may say nothing.
-        self._producer.poll(0)
+        with suppress(KafkaException):
+            self._producer.poll(0)
         return problem(error, about) if self._undelivered is None else ConnectionError(self._undelivered)
 
     def _hears_of_another(self) -> bool:
         """Whether the consumer is told that another one of our name took its place; a producer isn't told by whom."""
         self._handler = Handler()
-        until = time.monotonic() + FENCED_SECONDS
+        until = time.monotonic() + (0 if self._joined is None else FENCED_SECONDS)
         while time.monotonic() < until:
             try:
                 message = self._consumer.poll(0.1)
@@ -295,7 +367,11 @@ class Exchange:
             return
         if error.fatal() or error.code() == KafkaError._FATAL:
             raise self._problem(error, "records can't be read")
-        self.note(sentence(error, f"topic {message.topic() or ', '.join(self._topics)}"))
+        topic = message.topic()
+        told = sentence(error, f"topic {topic or ', '.join(self._topics)}")
+        if error.code() in GONE and topic is not None:
+            self._missing[topic] = told
+        self.note(told)
 
     def _delivered(self, error: KafkaError | None, message: Message) -> None:
         if error is not None and error.code() not in (KafkaError._PURGE_QUEUE, KafkaError._PURGE_INFLIGHT):
@@ -306,15 +382,17 @@ class Exchange:
             self._failed = self._problem(error)
         else:
             if error.code() == KafkaError._ALL_BROKERS_DOWN:
-                self.problem = sentence(error)
+                self._absent = sentence(error)
             self.note(sentence(error))
 
     def _on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         def work() -> None:
             positions = {
-                (one.topic, one.partition): _position(one)
+                (one.topic, one.partition): self._position(one)
                 for one in (consumer.committed(partitions, 30) if partitions else ())
             }
+            for topic, _ in positions:
+                self._missing.pop(topic, None)
             self._handler.assigned(positions)
             consumer.incremental_assign(
                 [
@@ -375,4 +453,4 @@ def _without(connection: Connection, *names: str) -> dict[str, Any]:
     return {name: connection.settings[name] for name in names if name in connection.settings}
 
 
-__all__ = ["Arrived", "Exchange", "Handler", "Partition", "Position", "SupersededError"]
+__all__ = ["SESSION_MS", "Arrived", "Exchange", "Handler", "Partition", "Position", "SupersededError"]

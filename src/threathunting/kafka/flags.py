@@ -10,6 +10,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from threathunting.kafka.connection import Connection
 from threathunting.kafka.problems import problem
+from threathunting.kafka.topic_ids import GONE, TopicIds
 
 _TIMEOUT = 10.0
 
@@ -23,6 +24,7 @@ class FlagsTopic:
     def __init__(self, connection: Connection, topic: str, newest: int) -> None:
         """Begin ``newest`` messages before the end: what is older would be forgotten again for want of room."""
         self._topic = topic
+        self._ids = TopicIds(connection, [topic])
         self._newest = newest
         self._end = -1
         """Where an end of the partition was last met."""
@@ -42,6 +44,11 @@ class FlagsTopic:
             )
         )
 
+    @property
+    def id(self) -> str:
+        """The topic's id; one that was made anew has another."""
+        return self._ids.known.get(self._topic, "")
+
     def start(self) -> None:
         """Find the partition and its end."""
         try:
@@ -53,6 +60,7 @@ class FlagsTopic:
                     f"topic {self._topic} has {len(described.partitions)} partitions and must have one, "
                     "as flags are told in one order; delete it and create it anew"
                 )
+            self._ids.read()
             low, high = self._watermarks()
             self.place = max(low, high - self._newest)
             self._consumer.assign([TopicPartition(self._topic, 0, self.place)])
@@ -61,6 +69,9 @@ class FlagsTopic:
 
     def poll(self) -> list[tuple[int, bytes | None]]:
         """(offset, value) of what is there, without waiting."""
+        if (changed := self._ids.changed(time.monotonic())) is not None:
+            what = "was made anew" if changed[1] else "was deleted; create it again"
+            raise ConnectionError(f"Kafka: topic {self._topic} {what}")
         return self._read(0.0)
 
     def catch_up(self, timeout: float = 60.0) -> list[tuple[int, bytes | None]]:
@@ -97,13 +108,12 @@ class FlagsTopic:
         for message in messages:
             met = message.error()
             if met is None:
+                if message.offset() < self.place:
+                    raise ConnectionError(f"Kafka: topic {self._topic} begins anew; it was made again")
                 found.append((message.offset(), message.value()))
                 self.place = message.offset() + 1
             elif met.code() == KafkaError._PARTITION_EOF:
                 self._end = message.offset()
-            elif met.fatal() or met.code() in (
-                KafkaError.UNKNOWN_TOPIC_OR_PART,
-                KafkaError._UNKNOWN_PARTITION,
-            ):
+            elif met.fatal() or met.code() in GONE:
                 raise problem(met, f"topic {self._topic}")
         return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -36,6 +37,9 @@ _HINTS = {
 }
 
 
+_NAMED = re.compile(r"([A-Za-z0-9._-]{1,249}) \[\d+\]: ")
+"""How librdkafka begins what it says of a partition."""
+
 _silent = logging.getLogger(f"{__name__}.silent")
 _silent.propagate = False
 _silent.addHandler(logging.NullHandler())
@@ -54,6 +58,8 @@ def sentence(error: KafkaError | KafkaException, about: str = "") -> str:
     found = error.args[0] if isinstance(error, KafkaException) and error.args else error
     if not isinstance(found, KafkaError):
         return f"Kafka: {about + ': ' if about else ''}{found}"
+    if not about and (named := _NAMED.match(found.str())) is not None:
+        about = f"topic {named[1]}"
     told = _HINTS.get(found.code()) or found.str()
     return f"Kafka: {about + ': ' if about else ''}{told} ({found.name()})"
 

@@ -57,6 +57,7 @@ class Arming(Pipeline):
         if config.kafka is not None and config.intel.topic is not None:
             self._rejected = Rejected(running, config.kafka, config.intel.rejected, state)
         self._complained = 0.0
+        self._complaint: str | None = None
         self._caught_up = False
         self._lag = 0
 
@@ -175,11 +176,11 @@ class Arming(Pipeline):
     def _watch(self, topic: IntelTopic, now: float) -> None:
         if topic.caught_up and not self._caught_up:
             self._caught_up = True
-        if topic.problem is not None and now - self._complained > _COMPLAIN:
+        problem = topic.problem
+        if problem is not None and (problem != self._complaint or now - self._complained > _COMPLAIN):
             self._complained = now
-            self.running.problems.tell(self.name, topic.problem)
-        elif topic.problem is None:
-            self._complained = 0.0
+            self.running.problems.tell(self.name, problem)
+        self._complaint = problem
 
     def _swap(self, allow: AllowList | None) -> None:
         gone, back = self.armed.use_allow_list(allow)

@@ -9,8 +9,18 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from threathunting.hunt.live import Capture, FlagTable, Found, Raised
-from threathunting.kafka.exchange import Arrived, Exchange, Handler, Partition, Position
+from threathunting.hunt.live.flags import NOT_YET
+from threathunting.kafka.exchange import (
+    SESSION_MS,
+    Arrived,
+    Exchange,
+    Handler,
+    Partition,
+    Position,
+    SupersededError,
+)
 from threathunting.kafka.flags import FlagsTopic
+from threathunting.kafka.groups import is_member
 from threathunting.kafka.limits import message_limits
 from threathunting.sensors.messages import decode
 from threathunting.service.live.running import Pipeline, Running
@@ -109,6 +119,11 @@ class ConsumePipeline(Pipeline, Handler):
         self._connection = running.config.kafka
         self.streams: dict[Partition, Stream] = {}
         self.table = FlagTable()
+        self._flags_id: str | None = None
+        self._anew = False
+        """Whether the flags topic is another one than in the session before."""
+        self._own: set[str] = set()
+        """The origins of flags that are ours, or were."""
         self.assigned_once = False
         self.topics = self._settings.topics
         self.counts = {topic: Count() for topic in self.topics}
@@ -119,11 +134,25 @@ class ConsumePipeline(Pipeline, Handler):
 
     def session(self) -> None:
         """See ``Pipeline``."""
+        try:
+            self._work()
+        except SupersededError:
+            # A broker that lost what it knew of the group (a crash, a full disk) says the same as if there were
+            # another: once the session of whom it knows has timed out, only another one that lives is a member.
+            self.state = "taken for another; waiting to see whether there is one"
+            session = float(self._connection.settings.get("session.timeout.ms", SESSION_MS))
+            self.running.stopping.wait(session / 1000 + 2)
+            if is_member(self._connection, self._settings.group, self._exchange.member):
+                raise
+            raise ConnectionError(
+                "Kafka: the group's coordinator took us for another; joining again"
+            ) from None
+
+    def _work(self) -> None:
         running, settings = self.running, self._settings
         hunt = running.config.hunt
         self.streams = {}
         self.assigned_once = False
-        self.table = FlagTable(hunt.max_conversations, hunt.conversation_idle)
         self._pending = _Pending()
         self._outputs = running.outputs
         self._last_commit = time.monotonic()
@@ -132,6 +161,8 @@ class ConsumePipeline(Pipeline, Handler):
         self._flags = FlagsTopic(self._connection, settings.flags_topic, hunt.max_conversations)
         try:
             self._flags.start()
+            known, self.table = self.table, FlagTable(hunt.max_conversations, hunt.conversation_idle)
+            told_again = self._remember(known)
             self._hear(self._flags.catch_up())
             # They may be others than they were: a result that doesn't fit would be tried for ever.
             self._outputs.know_limits(message_limits(self._connection, self._outputs.topics))
@@ -144,6 +175,7 @@ class ConsumePipeline(Pipeline, Handler):
         try:
             self._exchange.note = lambda text: running.problems.tell(self.name, text)
             self._exchange.start()
+            self._keep(Found(flags=told_again))
             self.state = "running"
             while not running.stopping.is_set():
                 self._step()
@@ -159,6 +191,9 @@ class ConsumePipeline(Pipeline, Handler):
             # What was found so far goes to where it was to go.
             self._commit()
             self._outputs = self.running.outputs
+        if (topic := self._exchange.made_anew()) is not None:
+            self._commit()
+            raise ConnectionError(f"Kafka: topic {topic} was made anew; beginning with it again")
         self._hear(self._flags.poll())
         for stream in self.streams.values():
             stream.capture.write_as(self.running.config.output.format)
@@ -267,6 +302,27 @@ class ConsumePipeline(Pipeline, Handler):
 
     # Flags of others
 
+    def _remember(self, known: FlagTable) -> list[Raised]:
+        """Where the flags topic was made anew: keep the flags of the one before, and tell ours again."""
+        before, self._flags_id = self._flags_id, self._flags.id
+        self._anew = bool(before and self._flags_id) and before != self._flags_id
+        if not self._anew:
+            return []
+        told = []
+        for kind, key, flag in known.all():
+            # What we had been told stands before all that the new topic tells.
+            place = flag.place if flag.place == NOT_YET else -1
+            for origin in flag.origins:
+                raised = Raised(kind, key, origin, flag.at, flag.reasons)
+                self.table.tell(raised, place)
+                if origin in self._own:
+                    told.append(raised)
+        self.running.problems.tell(
+            self.name,
+            f"topic {self._settings.flags_topic} was made anew; the {len(told)} flags of this instance are told again",
+        )
+        return told
+
     def _hear(self, told: Iterable[tuple[int, bytes | None]]) -> None:
         for place, value in told:
             if value is None:
@@ -342,6 +398,9 @@ class ConsumePipeline(Pipeline, Handler):
         for partition, position in positions.items():
             topic, number = partition
             upto = place if position is None or not 0 <= position.upto <= place else position.upto
+            if self._anew and position is not None:
+                upto = 0
+            self._own.add(f"{topic}/{number}")
             capture = Capture(f"{topic}/{number}", self.table, self.running.hunter, bounds, upto)
             if position is None:
                 stream = Stream(capture, partition, None, 0, None)

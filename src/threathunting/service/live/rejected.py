@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import msgspec
@@ -21,6 +22,9 @@ PATIENCE = 5.0
 """Seconds that the broker gets to take them before it comes to that, once in ``AGAIN`` seconds."""
 
 AGAIN = 60.0
+
+RETRY = 2.0
+"""Seconds until what could not be written is written again."""
 
 _VALUE = 8192
 """Bytes of a refused message that are passed on."""
@@ -48,6 +52,9 @@ class Rejected:
         self._waiting: deque[_Refusal] = deque()
         self._marks: dict[str, int] = {}
         self._patient_at = 0.0
+        self._failed = False
+        """Whether what waits must be written again, at ``_again_at``."""
+        self._again_at = 0.0
 
     def tell(self, message: TopicMessage, reason: str, topic_id: str) -> None:
         """Pass on a refusal, unless that was done before. ``topic_id`` is another for a topic that was made anew."""
@@ -60,20 +67,24 @@ class Rejected:
             self._running.metrics.dropped_total.labels("refusals").inc()
             return
         self._waiting.append(refusal)
-        self._write(message, reason)
+        if not self._failed:
+            self._write([refusal])
 
     def tick(self, timeout: float = 0.0) -> None:
         """Remember what the broker has; write again what it hasn't."""
+        if not self._waiting:
+            return
+        if self._failed and time.monotonic() >= self._again_at:
+            self._failed = False
+            self._write(self._waiting)
         writer = self._writer
-        if writer is None or not self._waiting:
+        if self._failed or writer is None:
             return
         try:
             if not writer.flush(timeout):
                 return
         except OSError as error:
-            self._running.problems.tell("intel", str(error))
-            for message, reason, _ in self._waiting:
-                self._write(message, reason)
+            self._fail(error)
             return
         marks: dict[str, int] = {}
         for message, _, name in self._waiting:
@@ -87,12 +98,8 @@ class Rejected:
 
     def close(self) -> None:
         """Wait a little for the broker, and end."""
+        self.tick(2)
         if self._writer is not None:
-            try:
-                self._writer.flush(2)
-            except OSError:
-                pass
-            self.tick()
             self._writer.close()
 
     def _wait(self) -> None:
@@ -107,15 +114,32 @@ class Rejected:
             self._marks[name] = self._state.mark(name)
         return self._marks[name]
 
-    def _write(self, message: TopicMessage, reason: str) -> None:
+    def _write(self, refusals: Iterable[_Refusal]) -> None:
         assert self._topic is not None
-        if self._writer is None:
-            self._writer = Writer(
-                self._connection,
-                self._running.config.service.name,
-                lambda text: self._running.problems.tell("intel", text),
-            )
-        value = msgspec.json.encode(
+        try:
+            if self._writer is None:
+                self._writer = Writer(
+                    self._connection,
+                    self._running.config.service.name,
+                    lambda text: self._running.problems.tell("intel", text),
+                )
+            for message, reason, _ in refusals:
+                key = f"{message.topic}/{message.partition}/{message.offset}"
+                value = self._told(message, reason)
+                self._writer.produce(self._topic, value, key, {"reason": reason[:200]})
+        except OSError as error:
+            self._fail(error)
+
+    def _fail(self, error: OSError) -> None:
+        """Write all that waits again, soon, with a writer that knows nothing of what there was."""
+        self._running.problems.tell("intel", str(error))
+        self._failed, self._again_at = True, time.monotonic() + RETRY
+        if self._writer is not None:
+            self._writer.close()
+            self._writer = None
+
+    def _told(self, message: TopicMessage, reason: str) -> bytes:
+        return msgspec.json.encode(
             {
                 "reason": reason,
                 "topic": message.topic,
@@ -127,11 +151,6 @@ class Rejected:
                 "instance": self._running.config.service.name,
             }
         )
-        key = f"{message.topic}/{message.partition}/{message.offset}"
-        try:
-            self._writer.produce(self._topic, value, key, {"reason": reason[:200]})
-        except OSError as error:
-            self._running.problems.tell("intel", str(error))
 
 
 def _text(data: bytes | None) -> str | None:
