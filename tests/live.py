@@ -18,7 +18,7 @@ from typing import Any
 
 import msgspec
 from confluent_kafka import Consumer, KafkaError, Producer, TopicPartition
-from confluent_kafka.admin import AlterConfigOpType, ConfigEntry, ConfigResource
+from confluent_kafka.admin import AlterConfigOpType, ConfigEntry, ConfigResource, NewPartitions
 
 from threathunting.intel import message
 from threathunting.intel.canonical import indicator
@@ -72,6 +72,11 @@ class Topics:
         resource = ConfigResource(ConfigResource.Type.TOPIC, self[name], incremental_configs=entries)
         admin = self.broker.admin()
         admin.incremental_alter_configs([resource])[resource].result(10)
+
+    def grow(self, name: str, partitions: int) -> None:
+        """Give one of them more partitions."""
+        admin = self.broker.admin()
+        admin.create_partitions([NewPartitions(self[name], partitions)])[self[name]].result(10)
 
     def delete(self, name: str) -> None:
         """Delete one of them, if it is there."""

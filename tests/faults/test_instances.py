@@ -159,3 +159,37 @@ def test_a_state_folder_is_for_one_instance(kafka: Broker, tmp_path: Path) -> No
         flow.check()
         assert first.stop() == 0
     assert_sentences(first)
+
+
+def test_partitions_and_topics_that_come_are_read_also_after_a_quick_restart(
+    kafka: Broker, tmp_path: Path
+) -> None:
+    """The group gives a member that comes back what it had, and no more."""
+    topics = Topics(kafka, records=1)
+    topics.make("more", 1)
+    topics.arm(INTEL)
+    running = service(tmp_path, topics, "one")
+    with ended(running):
+        running.start()
+        running.wait(lambda: partitions(running) == [0], "reading")
+        assert running.stop() == 0
+        topics.grow("records", 3)
+        running.start()
+        running.wait(lambda: partitions(running) == [0, 1, 2], "reading all partitions", 20)
+        assert running.stop() == 0
+        running.sections["consume"]["topics"] = [topics["records"], topics["more"]]
+        running.write()
+        running.start()
+        running.wait(
+            lambda: [one["partitions"] for one in running.status()["inputs"]] == [[0, 1, 2], [0]],
+            "reading both topics",
+            20,
+        )
+        # A topic that isn't read any more.
+        assert running.stop() == 0
+        running.sections["consume"]["topics"] = [topics["more"]]
+        running.write()
+        running.start()
+        running.wait(lambda: partitions(running) == [0], "reading the other topic", 20)
+        assert running.stop() == 0
+    assert_sentences(running)
