@@ -20,8 +20,8 @@ class Appender:
     def __init__(self, folder: Path) -> None:
         """Make the folder where it isn't there."""
         self.folder = folder
-        folder.mkdir(parents=True, exist_ok=True)
         self._open: dict[str, int] = {}
+        folder.mkdir(parents=True, exist_ok=True)
         self._dirty: dict[str, None] = {}
 
     def write(self, log: str, lines: Iterable[bytes]) -> None:
@@ -47,6 +47,11 @@ class Appender:
         for file in self._open.values():
             os.close(file)
         self._open.clear()
+
+    def __del__(self) -> None:
+        # Where results go elsewhere from now on, whoever wrote here last has made it fast.
+        for file in self._open.values():
+            os.close(file)
 
     def _file(self, name: str) -> int:
         file = self._open.get(name)

@@ -62,15 +62,19 @@ class Control:
         """These files are other than they were."""
         moved = set(paths)
         intel = self._running.config.intel
+        lists = any(Path(path) in moved for path in intel.allow)
         if self._path in moved:
-            self.reload()
-        elif any(Path(path) in moved for path in intel.allow):
+            self.reload(lists)
+        elif lists:
             with self._one:
                 self._use_allow_list(self._running.config)
         self._arming.files_changed(moved)
 
-    def reload(self) -> None:
-        """Read the configuration again, and apply what can be. A wrong one changes nothing, and is told."""
+    def reload(self, lists: bool = True) -> None:
+        """Read the configuration again, and apply what can be. A wrong one changes nothing, and is told.
+
+        With ``lists``, what it names is taken to be other than it was: allow-lists and intel files.
+        """
         if self._path is None:
             return
         with self._one:
@@ -86,13 +90,18 @@ class Control:
                 return
             self.status.error = None
             self.status.waiting = list(changes.restart)
+            if lists:
+                self._arming.files_changed(map(Path, new.intel.files))
             if not changes:
+                if lists:
+                    self._use(new, allow)
                 return
             if changes.touches("hunt.modules"):
                 running.hunter.use(modules)
-            running.hunter.policy = policy_of(new, allow)
-            if changes.touches("intel.allow") or changes.touches("intel.warninglists"):
-                self._arming.use_allow_list(allow)
+            if lists or changes.touches("intel.allow") or changes.touches("intel.warninglists"):
+                self._use(new, allow)
+            else:
+                running.hunter.policy = policy_of(new, allow)
             if outputs is not None:
                 running.outputs = outputs
             if changes.touches("log"):
@@ -119,6 +128,9 @@ class Control:
         except ValueError as error:
             self._refused(str(error))
             return
+        self._use(config, allow)
+
+    def _use(self, config: Config, allow: AllowList | None) -> None:
         self._running.hunter.policy = policy_of(config, allow)
         self._arming.use_allow_list(allow)
 
