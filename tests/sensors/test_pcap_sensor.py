@@ -214,7 +214,7 @@ def test_zeeks_logs_without_those_of_zeek_itself(tmp_path: Path, capture: Path) 
     program(
         tmp_path,
         "zeek",
-        "touch conn.log packet_filter.log; echo warning in x; echo error: y; cat $5 > script",
+        "touch conn.log packet_filter.log; echo warning in x; echo error: y; cat $6 > script",
     )
     program(tmp_path, "zeek-config", f"echo {tmp_path}/share")
     (tmp_path / "share" / "policy" / "protocols" / "ssh").mkdir(parents=True)
