@@ -161,7 +161,7 @@ class Exchange:
                 self._topics, on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost
             )
         except KafkaException as error:
-            raise self._problem(error, "the transaction can't begin") from None
+            raise self._problem(error, "the transaction can't begin", True) from None
 
     def poll(self, timeout: float, limit: int) -> list[Arrived]:
         """What has arrived, up to ``limit`` messages; waits up to ``timeout`` seconds for the first."""
@@ -191,7 +191,7 @@ class Exchange:
                 else:
                     return
         except KafkaException as error:
-            raise self._problem(error, f"topic {topic}") from None
+            raise self._problem(error, f"topic {topic}", True) from None
 
     def commit(self, positions: Mapping[Partition, Position], timeout: float = COMMIT_SECONDS) -> None:
         """End the transaction: results so far and these positions become true together."""
@@ -214,7 +214,7 @@ class Exchange:
             self._persist(self._producer.commit_transaction, until)
             self._open = False
         except KafkaException as error:
-            raise self._problem(error, "a transaction can't be committed") from None
+            raise self._problem(error, "a transaction can't be committed", True) from None
 
     def made_anew(self) -> str | None:
         """A topic that is another one than when we joined: the positions that we have are of the one before."""
@@ -321,10 +321,14 @@ class Exchange:
         if heard:
             self._absent = None
 
-    def _problem(self, error: KafkaError | KafkaException, about: str = "") -> Exception:
-        if _is_superseded(error):
+    def _problem(
+        self, error: KafkaError | KafkaException, about: str = "", of_producer: bool = False
+    ) -> Exception:
+        superseded = _is_superseded(error)
+        if superseded and not of_producer:
             return SupersededError(sentence(KafkaError(KafkaError.FENCED_INSTANCE_ID)))
-        if code_of(error) in _FENCED and self._hears_of_another():
+        # Of a producer it may be true of who we were before we joined the group again, too.
+        if (superseded or code_of(error) in _FENCED) and self._hears_of_another():
             return SupersededError(sentence(KafkaError(KafkaError.FENCED_INSTANCE_ID)))
         # A transaction fails with what couldn't be delivered, of which the error itself may say nothing.
         with suppress(KafkaException):
@@ -379,7 +383,7 @@ class Exchange:
 
     def _error(self, error: KafkaError) -> None:
         if error.fatal():
-            self._failed = self._problem(error)
+            self._failed = KafkaException(error)
         else:
             if error.code() == KafkaError._ALL_BROKERS_DOWN:
                 self._absent = sentence(error)
@@ -425,7 +429,7 @@ class Exchange:
     def _raise_failed(self) -> None:
         if self._failed is not None:
             failed, self._failed = self._failed, None
-            raise failed
+            raise self._problem(failed) if isinstance(failed, KafkaException) else failed
 
 
 def _is_superseded(error: KafkaError | KafkaException) -> bool:

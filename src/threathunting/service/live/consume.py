@@ -26,6 +26,8 @@ from threathunting.sensors.messages import decode
 from threathunting.service.live.running import Pipeline, Running
 
 POLL_MESSAGES = 10_000
+SESSIONS = 2
+"""So many times the length of a session is waited for a member to time out that doesn't live."""
 FLAG_BYTES = 500_000
 """A flag that is larger than that is told without some of its reasons: a topic takes 1 MB by default."""
 IDLE_COMMIT = 1.0
@@ -57,7 +59,7 @@ class Stream:
     """Messages that are there and not yet read, as far as known."""
     since: float = field(default_factory=time.monotonic)
     """When it became ours."""
-    times: deque[tuple[float, float]] = field(default_factory=deque)
+    times: deque[tuple[float, float]] = field(default_factory=lambda: deque([(time.monotonic(), 0.0)]))
     """The stream's time as it was lately, by our own clock."""
 
     def behind(self) -> float:
@@ -69,7 +71,7 @@ class Stream:
     def time_before(self, now: float) -> float:
         """The stream's time as it was ``HOLD`` seconds before ``now``."""
         times = self.times
-        if not times or now - times[-1][0] >= HOLD / 10:
+        if now - times[-1][0] >= HOLD / 10:
             times.append((now, self.capture.time))
         while len(times) > 1 and now - times[1][0] >= HOLD:
             times.popleft()
@@ -137,16 +139,27 @@ class ConsumePipeline(Pipeline, Handler):
         try:
             self._work()
         except SupersededError:
-            # A broker that lost what it knew of the group (a crash, a full disk) says the same as if there were
-            # another: once the session of whom it knows has timed out, only another one that lives is a member.
-            self.state = "taken for another; waiting to see whether there is one"
-            session = float(self._connection.settings.get("session.timeout.ms", SESSION_MS))
-            self.running.stopping.wait(session / 1000 + 2)
-            if is_member(self._connection, self._settings.group, self._exchange.member):
+            if self._is_another():
                 raise
             raise ConnectionError(
                 "Kafka: the group's coordinator took us for another; joining again"
             ) from None
+
+    def _is_another(self) -> bool:
+        """Whether an instance of our name lives, as we don't any more.
+
+        A broker that lost what it knew of the group (a crash, a full disk) says the same as if there were one: but
+        who doesn't live is no member once its session has timed out, which may begin when the broker does.
+        """
+        self.state = "taken for another; waiting to see whether there is one"
+        session = float(self._connection.settings.get("session.timeout.ms", SESSION_MS)) / 1000
+        for _ in range(SESSIONS):
+            self.beat = time.monotonic()
+            if self.running.stopping.wait(session + 2):
+                return False
+            if not is_member(self._connection, self._settings.group, self._exchange.member):
+                return False
+        return True
 
     def _work(self) -> None:
         running, settings = self.running, self._settings
