@@ -31,7 +31,9 @@ test: $(VENV)/.developed
 	@if [ "$$CI" = true ]; then $(MAKE) --no-print-directory system kafka; \
 	elif command -v java >/dev/null && command -v mvn >/dev/null; then $(MAKE) --no-print-directory kafka || true; fi
 	@$(BIN)/python tools/missing.py
-	@$(BIN)/python -m pytest -n auto --dist loadgroup -o cache_dir=.cache/pytest
+	@$(BIN)/python -m pytest -n auto --dist loadgroup --ignore tests/faults -o cache_dir=.cache/pytest
+	@# Alone: who waits for a broker's timers must not wait for other tests, too.
+	@$(BIN)/python -m pytest tests/faults -o cache_dir=.cache/pytest
 
 lint: $(VENV)/.developed
 	$(BIN)/ruff check .
