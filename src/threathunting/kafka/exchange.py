@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from hashlib import blake2s
 from typing import Any, NamedTuple
 
 import msgspec
@@ -35,8 +34,6 @@ _UNSTUCK = {"connections.max.idle.ms": 6_000, "metadata.max.age.ms": 2_000}
 PATIENCE_SECONDS = 5.0
 """Seconds after which a call of the producer is made again, or given up where that can't help."""
 
-LIST_SECONDS = 10.0
-
 LOOK_SECONDS = 1.0
 """How often an absent broker is looked for."""
 
@@ -45,9 +42,6 @@ BATCH_BYTES = 100_000
 
 MAX_OUTPUT = 16_000_000
 """Bytes of the largest message that we write; the topic's own limit is usually lower."""
-
-FENCED_SECONDS = 4.0
-"""Within which the group's coordinator tells a member that it was fenced; it hears of it at its next heartbeat."""
 
 _FENCED = (
     KafkaError._FENCED,
@@ -94,14 +88,15 @@ class Handler:
 
 
 class SupersededError(Exception):
-    """Another instance of our name took our place; a sentence says so. To come back would take it from that one."""
+    """Another instance of our name took our transactions over, or the broker gave one up; a sentence says so."""
 
 
 class Exchange:
     """A member of a consumer group with a transactional producer of its own.
 
     Every method that talks to Kafka raises ConnectionError with a sentence where it can't go on; then the
-    exchange is closed, and a new one begins where the last commit was. ``SupersededError`` says that none should.
+    exchange is closed, and a new one begins where the last commit was. ``SupersededError`` says the same, and that
+    another one may have taken our place, from which a new one would take it back.
     """
 
     def __init__(
@@ -120,10 +115,12 @@ class Exchange:
         """Topics that aren't there, each with a sentence."""
         self._look_at = 0.0
         self._undelivered: str | None = None
+        self._moved: set[Partition] = set()
+        """Partitions that changed hands in this poll."""
         self._producer = Producer(
             connection.client(
                 {
-                    "client.id": f"threathunting-{instance}",
+                    "client.id": client_id(instance),
                     "transactional.id": f"threathunting-{group}-{instance}",
                     "transaction.timeout.ms": TRANSACTION_MS,
                     "enable.idempotence": True,
@@ -143,8 +140,6 @@ class Exchange:
         self._connection, self._group, self._instance = connection, group, instance
         self._ids = TopicIds(connection, topics)
         self._joined: Consumer | None = None
-        self.member = ""
-        """Our name in the group (``group.instance.id``), once started."""
 
     @property
     def problem(self) -> str | None:
@@ -161,13 +156,17 @@ class Exchange:
                 self._topics, on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost
             )
         except KafkaException as error:
-            raise self._problem(error, "the transaction can't begin", True) from None
+            raise self._problem(error, "the transaction can't begin") from None
 
     def poll(self, timeout: float, limit: int) -> list[Arrived]:
         """What has arrived, up to ``limit`` messages; waits up to ``timeout`` seconds for the first."""
         try:
             first = self._consumer.poll(timeout)
+            self._moved.clear()
             messages = [] if first is None else [first, *self._consumer.consume(limit - 1, 0)]
+            if self._moved and first is not None and (first.topic(), first.partition()) in self._moved:
+                # If the partition is ours again, it begins anew, and this message comes again in its place.
+                del messages[0]
         except KafkaException as error:
             raise self._problem(error, "records can't be read") from None
         self._raise_failed()
@@ -191,7 +190,7 @@ class Exchange:
                 else:
                     return
         except KafkaException as error:
-            raise self._problem(error, f"topic {topic}", True) from None
+            raise self._problem(error, f"topic {topic}") from None
 
     def commit(self, positions: Mapping[Partition, Position], timeout: float = COMMIT_SECONDS) -> None:
         """End the transaction: results so far and these positions become true together."""
@@ -214,7 +213,7 @@ class Exchange:
             self._persist(self._producer.commit_transaction, until)
             self._open = False
         except KafkaException as error:
-            raise self._problem(error, "a transaction can't be committed", True) from None
+            raise self._problem(error, "a transaction can't be committed") from None
 
     def made_anew(self) -> str | None:
         """A topic that is another one than when we joined: the positions that we have are of the one before."""
@@ -260,16 +259,13 @@ class Exchange:
 
     def _new_consumer(self) -> Consumer:
         connection = self._connection
-        # A member that comes back under its name is given what it had, and nobody looks whether there is more by
-        # now. So with other topics, or partitions, it is another member.
-        layout = repr(sorted((topic, self._partitions(topic)) for topic in self._topics))
-        self.member = f"{self._instance}-{blake2s(layout.encode(), digest_size=4).hexdigest()}"
+        # No static member: one that was killed while partitions move, or comes back when there are more topics or
+        # partitions, is given what it had; and one that a broker forgot in a crash is taken for another.
         return Consumer(
             connection.client(
                 {
-                    "client.id": f"threathunting-{self._instance}",
+                    "client.id": client_id(self._instance),
                     "group.id": self._group,
-                    "group.instance.id": self.member,
                     "session.timeout.ms": SESSION_MS,
                     "heartbeat.interval.ms": 1000,
                     "max.poll.interval.ms": 300_000,
@@ -277,9 +273,7 @@ class Exchange:
                     "enable.auto.offset.store": False,
                     "auto.offset.reset": "earliest",
                     "isolation.level": "read_committed",
-                    # Not a cooperative one: a static member that is killed between the two steps of such a rebalance
-                    # comes back without a new one, and the partitions that were to move are nobody's.
-                    "partition.assignment.strategy": "range",
+                    "partition.assignment.strategy": "cooperative-sticky",
                     "fetch.wait.max.ms": 50,
                     "fetch.queue.backoff.ms": 50,
                     "topic.metadata.refresh.interval.ms": 10_000,
@@ -294,9 +288,6 @@ class Exchange:
                 )
             )
         )
-
-    def _partitions(self, topic: str) -> int:
-        return len(self._producer.list_topics(topic, timeout=LIST_SECONDS).topics[topic].partitions)
 
     def _persist(self, call: Callable[[float], object], until: float) -> None:
         """Make a call that takes a timeout until it succeeds or can't any more."""
@@ -323,35 +314,13 @@ class Exchange:
         if heard:
             self._absent = None
 
-    def _problem(
-        self, error: KafkaError | KafkaException, about: str = "", of_producer: bool = False
-    ) -> Exception:
-        superseded = _is_superseded(error)
-        if superseded and not of_producer:
-            return SupersededError(sentence(KafkaError(KafkaError.FENCED_INSTANCE_ID)))
-        # Of a producer it may be true of who we were before we joined the group again, too.
-        if (superseded or code_of(error) in _FENCED) and self._hears_of_another():
-            return SupersededError(sentence(KafkaError(KafkaError.FENCED_INSTANCE_ID)))
+    def _problem(self, error: KafkaError | KafkaException, about: str = "") -> Exception:
+        if code_of(error) in _FENCED:
+            return SupersededError(sentence(error, about))
         # A transaction fails with what couldn't be delivered, of which the error itself may say nothing.
         with suppress(KafkaException):
             self._producer.poll(0)
         return problem(error, about) if self._undelivered is None else ConnectionError(self._undelivered)
-
-    def _hears_of_another(self) -> bool:
-        """Whether the consumer is told that another one of our name took its place; a producer isn't told by whom."""
-        self._handler = Handler()
-        until = time.monotonic() + (0 if self._joined is None else FENCED_SECONDS)
-        while time.monotonic() < until:
-            try:
-                message = self._consumer.poll(0.1)
-            except KafkaException as error:
-                if _is_superseded(error):
-                    return True
-            else:
-                met = None if message is None else message.error()
-                if met is not None and _is_superseded(met):
-                    return True
-        return False
 
     def _sorted(self, messages: Iterable[Any]) -> Iterable[Arrived]:
         found: dict[Partition, Arrived] = {}
@@ -400,7 +369,7 @@ class Exchange:
             for topic, _ in positions:
                 self._missing.pop(topic, None)
             self._handler.assigned(positions)
-            consumer.assign(
+            consumer.incremental_assign(
                 [
                     TopicPartition(topic, number, -2 if position is None else position.low)
                     for (topic, number), position in positions.items()
@@ -411,8 +380,10 @@ class Exchange:
 
     def _on_revoke(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         def work() -> None:
-            self._handler.revoked([(one.topic, one.partition) for one in partitions])
-            consumer.unassign()
+            moved = [(one.topic, one.partition) for one in partitions]
+            self._moved.update(moved)
+            self._handler.revoked(moved)
+            consumer.incremental_unassign(partitions)
 
         self._guarded(work)
 
@@ -434,12 +405,9 @@ class Exchange:
             raise self._problem(failed) if isinstance(failed, KafkaException) else failed
 
 
-def _is_superseded(error: KafkaError | KafkaException) -> bool:
-    found = error.args[0] if isinstance(error, KafkaException) else error
-    # Of a fatal error, a message has no more than the text.
-    return code_of(error) == KafkaError.FENCED_INSTANCE_ID or (
-        code_of(error) == KafkaError._FATAL and "group.instance.id" in str(found)
-    )
+def client_id(instance: str) -> str:
+    """How an instance of that name calls itself before brokers, and in the group."""
+    return f"threathunting-{instance}"
 
 
 def _position(committed: TopicPartition) -> Position | None:
@@ -459,4 +427,13 @@ def _without(connection: Connection, *names: str) -> dict[str, Any]:
     return {name: connection.settings[name] for name in names if name in connection.settings}
 
 
-__all__ = ["SESSION_MS", "Arrived", "Exchange", "Handler", "Partition", "Position", "SupersededError"]
+__all__ = [
+    "SESSION_MS",
+    "Arrived",
+    "Exchange",
+    "Handler",
+    "Partition",
+    "Position",
+    "SupersededError",
+    "client_id",
+]

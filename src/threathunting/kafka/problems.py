@@ -10,7 +10,6 @@ from typing import Any
 from confluent_kafka import KafkaError, KafkaException
 
 _NO_TOPIC = "the topic does not exist; create it, or let 'threathunting intel push --create-topics' do it"
-_SAME_NAME = "another instance runs under the same name; give each its own service.name"
 _TAKEN_OVER = "the broker gave our transaction up, or another instance of our service.name took it over"
 
 _HINTS = {
@@ -26,7 +25,6 @@ _HINTS = {
     KafkaError.UNKNOWN_TOPIC_OR_PART: _NO_TOPIC,
     KafkaError._UNKNOWN_TOPIC: _NO_TOPIC,
     KafkaError._UNKNOWN_PARTITION: "the topic has no such partition",
-    KafkaError.FENCED_INSTANCE_ID: _SAME_NAME,
     KafkaError._FENCED: _TAKEN_OVER,
     KafkaError.PRODUCER_FENCED: _TAKEN_OVER,
     KafkaError.INVALID_PRODUCER_EPOCH: _TAKEN_OVER,
