@@ -9,6 +9,7 @@ from typing import Any
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from threathunting.kafka.connection import Connection
+from threathunting.kafka.heard import Heard
 from threathunting.kafka.problems import problem
 from threathunting.kafka.topic_ids import GONE, TopicIds
 
@@ -26,6 +27,7 @@ class FlagsTopic:
         self._topic = topic
         self._ids = TopicIds(connection, [topic])
         self._newest = newest
+        self._heard = Heard(connection, topic)
         self._end = -1
         """Where an end of the partition was last met."""
         self.place = 0
@@ -48,6 +50,11 @@ class FlagsTopic:
     def id(self) -> str:
         """The topic's id; one that was made anew has another."""
         return self._ids.known.get(self._topic, "")
+
+    @property
+    def heard(self) -> float:
+        """Whatever any instance had told before this time (of ``time.monotonic``) has been read."""
+        return self._heard.until
 
     def start(self) -> None:
         """Find the partition and its end."""
@@ -72,6 +79,8 @@ class FlagsTopic:
         if (changed := self._ids.changed(time.monotonic())) is not None:
             what = "was made anew" if changed[1] else "was deleted; create it again"
             raise ConnectionError(f"Kafka: topic {self._topic} {what}")
+        # Only what an earlier call gave has been acted upon.
+        self._heard.look(max(self.place, self._end))
         return self._read(0.0)
 
     def catch_up(self, timeout: float = 60.0) -> list[tuple[int, bytes | None]]:

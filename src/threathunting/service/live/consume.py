@@ -18,6 +18,7 @@ from threathunting.kafka.exchange import (
     Partition,
     Position,
     SupersededError,
+    client_id,
 )
 from threathunting.kafka.flags import FlagsTopic
 from threathunting.kafka.groups import is_member
@@ -26,14 +27,13 @@ from threathunting.sensors.messages import decode
 from threathunting.service.live.running import Pipeline, Running
 
 POLL_MESSAGES = 10_000
-SESSIONS = 2
-"""So many times the length of a session is waited for a member to time out that doesn't live."""
 FLAG_BYTES = 500_000
 """A flag that is larger than that is told without some of its reasons: a topic takes 1 MB by default."""
 IDLE_COMMIT = 1.0
 """Seconds after which positions are committed although nothing was found."""
 HOLD = 5.0
-"""Seconds by our clock that records are held at least, and that a new partition's first record is waited for."""
+"""Seconds by our clock that a new partition's first record is waited for; and that records are held at least, before
+the last moment up to which everything is known that others told: they tell of what they read once they commit it."""
 BEHIND = 5
 """While there is a backlog, transactions are so many times as long: fewer of them, more records."""
 
@@ -68,12 +68,12 @@ class Stream:
             return 0.0 if time.monotonic() - self.since < HOLD else math.inf
         return self.capture.time if self.lag or not self.rebuilt else math.inf
 
-    def time_before(self, now: float) -> float:
-        """The stream's time as it was ``HOLD`` seconds before ``now``."""
-        times = self.times
-        if now - times[-1][0] >= HOLD / 10:
+    def time_before(self, heard: float) -> float:
+        """The stream's time as it was ``HOLD`` seconds before ``heard``."""
+        times, now = self.times, time.monotonic()
+        if now - times[-1][0] >= HOLD / 10 and self.capture.time != times[-1][1]:
             times.append((now, self.capture.time))
-        while len(times) > 1 and now - times[1][0] >= HOLD:
+        while len(times) > 1 and heard - times[1][0] >= HOLD:
             times.popleft()
         return times[0][1]
 
@@ -138,26 +138,28 @@ class ConsumePipeline(Pipeline, Handler):
         """See ``Pipeline``."""
         try:
             self._work()
-        except SupersededError:
+        except SupersededError as error:
             if self._is_another():
-                raise
-            raise ConnectionError(
-                "Kafka: the group's coordinator took us for another; joining again"
-            ) from None
+                raise SupersededError(
+                    "another instance runs under the same name; give each its own service.name"
+                ) from None
+            raise ConnectionError(str(error)) from None
 
     def _is_another(self) -> bool:
-        """Whether an instance of our name lives, as we don't any more.
+        """Whether an instance of our name lives, as we have left the group.
 
-        A broker that lost what it knew of the group (a crash, a full disk) says the same as if there were one: but
-        who doesn't live is no member once its session has timed out, which may begin when the broker does.
+        Who was killed, or could not say that it leaves, is no member any more once its session has timed out; that
+        may begin when a broker does.
         """
-        self.state = "taken for another; waiting to see whether there is one"
+        self.state = "looking whether another instance took over"
         session = float(self._connection.settings.get("session.timeout.ms", SESSION_MS)) / 1000
-        for _ in range(SESSIONS):
+        client = client_id(self.running.config.service.name)
+        # Whoever took over is about to join, too.
+        for wait in (2.0, session + 2, session + 2):
             self.beat = time.monotonic()
-            if self.running.stopping.wait(session + 2):
-                return False
-            if not is_member(self._connection, self._settings.group, self._exchange.member):
+            if self.running.stopping.wait(wait) or not is_member(
+                self._connection, self._settings.group, client
+            ):
                 return False
         return True
 
@@ -304,13 +306,13 @@ class ConsumePipeline(Pipeline, Handler):
     def _keep_back(self) -> None:
         """Keep records that are old by their own stream's time, but not by that of the one furthest behind.
 
-        After an absence, partitions are read (and written by sensors) one ahead of the other, by minutes perhaps.
+        After an absence, partitions are read (and written by sensors) one ahead of the other, by minutes perhaps; and
+        what was told before it is heard only after records of much later.
         """
-        now = time.monotonic()
         slowest = min((stream.behind() for stream in self.streams.values()), default=math.inf)
         for stream in self.streams.values():
             stream.capture.window.until = min(
-                slowest - self.running.config.hunt.look_behind, stream.time_before(now)
+                slowest - self.running.config.hunt.look_behind, stream.time_before(self._flags.heard)
             )
 
     # Flags of others
