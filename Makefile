@@ -32,8 +32,8 @@ test: $(VENV)/.developed
 	elif command -v java >/dev/null && command -v mvn >/dev/null; then $(MAKE) --no-print-directory kafka || true; fi
 	@$(BIN)/python tools/missing.py
 	@$(BIN)/python -m pytest -n auto --dist loadgroup --ignore tests/faults -o cache_dir=.cache/pytest
-	@# Run again where one fails, and shown as such: two are known to fail now and then, see the issue. Alone: who waits for a broker's timers must not wait for other tests, too.
-	@$(BIN)/python -m pytest tests/faults --reruns 2 -o cache_dir=.cache/pytest
+	@# Alone: who waits for a broker's timers must not wait for other tests, too.
+	@$(BIN)/python -m pytest tests/faults -o cache_dir=.cache/pytest
 
 lint: $(VENV)/.developed
 	$(BIN)/ruff check .
