@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.sensors.follow.writing import Time
-from threathunting.sensors.follow import Chunk, FileState, Follower, generation
+from threathunting.sensors.follow import Chunk, FileState, Follower, blocks
 
 WANTED = {"dns": ("uid", "query"), "*": ("uid",)}
 
@@ -192,7 +192,7 @@ def test_every_query_comes_once(
 ) -> None:
     # With a small budget, a poll reads one chunk only.
     eve = Eve(tmp_path_factory.mktemp("eve"), held, chunk)
-    with patch.object(generation, "CHUNK", chunk):
+    with patch.object(blocks, "CHUNK", chunk):
         ask_and_answer(eve, ops)
 
 

@@ -16,7 +16,16 @@ import msgspec
 import pytest
 
 from tests.sensors.follow.writing import KNOWN, START, WANTED, Service, Time, numbers
-from threathunting.sensors.follow import Chunk, FileState, Follower, contents, generation
+from threathunting.sensors.follow import (
+    Chunk,
+    FileState,
+    Follower,
+    blocks,
+    fingerprint,
+    forgetting,
+    new_files,
+    open_files,
+)
 from threathunting.sensors.follow.state import MARK
 
 HEADER = (
@@ -125,7 +134,7 @@ def test_bad_lines_are_counted_with_their_offsets(tmp_path: Path, time: Time, pu
 
 def test_a_line_that_is_too_long_is_passed_over(tmp_path: Path, time: Time, put: Put) -> None:
     service = Service(tmp_path, None, time)
-    with patch.object(generation, "MAX_LINE", 4096), patch.object(generation, "CHUNK", 256):
+    with patch.object(blocks, "MAX_LINE", 4096), patch.object(blocks, "CHUNK", 256):
         path = put(tmp_path / "conn.log", lines(1) + line(2, pad="x" * 5000))
         while passed(service, time):
             pass
@@ -141,7 +150,7 @@ def test_chunks_are_whole_lines_of_about_the_size_that_is_read_at_once(
     put(tmp_path / "conn.log", lines(*range(20_000)))
     service = Service(tmp_path, None, time, budget=600_000)
     first = service.poll()
-    assert [chunk.end - chunk.start <= generation.CHUNK for chunk in first] == [True] * 3
+    assert [chunk.end - chunk.start <= blocks.CHUNK for chunk in first] == [True] * 3
     service.settle(3)
     assert service.new == list(range(20_000))
 
@@ -381,7 +390,7 @@ def test_after_a_restart_the_oldest_is_first_still(tmp_path: Path, time: Time, p
     for n in range(3):
         put(tmp_path / f"conn.2026-11-24-0{n}-00-00.log", lines(*range(n * 1000, n * 1000 + 1000)))
     service = Service(tmp_path, None, time, budget=1)
-    with patch.object(generation, "CHUNK", 1000):
+    with patch.object(blocks, "CHUNK", 1000):
         service.poll()
         service.saved.reverse()
         restart(service)
@@ -483,7 +492,7 @@ def test_a_file_that_was_truncated_and_has_grown_since_is_found_out(
     passed(service, time)
     # The same head, but not what comes after it.
     put(path, path.read_text().replace('"n": 6', '"n": 7') + line(8), "wb")
-    with patch.object(generation, "HEAD", 60):
+    with patch.object(fingerprint, "HEAD", 60):
         passed(service, time)
     assert service.new[:6] == [1, 2, 3, 4, 5, 6]
     assert {7, 8} <= set(service.new)
@@ -675,7 +684,7 @@ def test_no_chunk_lies_on_both_sides_of_what_was_saved(tmp_path: Path, time: Tim
 
 def test_states_taken_while_rebuilding_lose_nothing(tmp_path: Path, time: Time, put: Put) -> None:
     put(tmp_path / "conn.log", lines(*range(100)))
-    with patch.object(generation, "CHUNK", 300):
+    with patch.object(blocks, "CHUNK", 300):
         service = Service(tmp_path, None, time, held=1000)
         service.settle(3)
         for _ in range(3):
@@ -820,12 +829,16 @@ def test_many_old_logs_are_read_with_few_open_files(tmp_path: Path, time: Time, 
     for n in range(300):
         put(tmp_path / f"conn.2026-11-24-{n:04}.log", lines(n))
     live = put(tmp_path / "conn.log", lines(300))
-    before, most = open_files(), 0
-    with patch.object(contents, "MAX_OPEN", 20), patch.object(contents, "_MANY", 50):
+    before, most = descriptors(), 0
+    with (
+        patch.object(open_files, "MAX_OPEN", 20),
+        patch.object(open_files, "MANY", 50),
+        patch.object(new_files, "MANY", 50),
+    ):
         service = Service(tmp_path, None, time)
         for _ in range(100):
             passed(service, time)
-            most = max(most, open_files() - before)
+            most = max(most, descriptors() - before)
         assert service.new == list(range(301))
         put(live, lines(301))
         put(tmp_path / "conn.2026-11-24-0007.log", lines(302))
@@ -837,7 +850,7 @@ def test_many_old_logs_are_read_with_few_open_files(tmp_path: Path, time: Time, 
     assert 10 < most < 30
 
 
-def open_files() -> int:
+def descriptors() -> int:
     return sum(1 for _ in Path("/proc/self/fd").iterdir())
 
 
@@ -852,7 +865,7 @@ def test_a_finished_file_is_forgotten_when_it_is_long_gone(tmp_path: Path, time:
     kept = put(current / "dns.2026-11-24-10-00-00.log", lines(3))
     service.settle(10)
     assert len(service.saved) == 4
-    time.now += contents.KEEP
+    time.now += forgetting.KEEP
     service.settle(3)
     assert {state.path for state in service.saved} == {"", str(path), str(kept)}
     restart(service)
@@ -862,7 +875,7 @@ def test_a_finished_file_is_forgotten_when_it_is_long_gone(tmp_path: Path, time:
 
 def test_of_what_is_finished_and_gone_only_so_much_is_known(tmp_path: Path, time: Time, put: Put) -> None:
     service = Service(tmp_path, None, time, held=0)
-    with patch.object(contents, "MAX_KEPT", 3):
+    with patch.object(forgetting, "MAX_KEPT", 3):
         for n in range(10):
             put(tmp_path / "conn.log", lines(n))
             passed(service, time)
@@ -876,7 +889,7 @@ def test_a_file_that_gave_way_to_others_is_not_read_again(tmp_path: Path, time: 
     current, rotated = tmp_path / "current", tmp_path / "rotated"
     rotated.mkdir()
     service = Service(current, rotated, time, held=0)
-    with patch.object(contents, "MAX_KEPT", 1):
+    with patch.object(forgetting, "MAX_KEPT", 1):
         for n in range(5):
             path = put(current / "conn.log", lines(n))
             passed(service, time)
@@ -905,7 +918,7 @@ def test_folders_are_listed_once_a_second(tmp_path: Path, time: Time, put: Put) 
 def test_a_budget_is_shared_fairly(tmp_path: Path, time: Time, put: Put) -> None:
     for name in ("conn", "dns", "http"):
         put(tmp_path / f"{name}.log", lines(*range(100)))
-    with patch.object(generation, "CHUNK", 300):
+    with patch.object(blocks, "CHUNK", 300):
         service = Service(tmp_path, None, time, budget=600)
         names = [Path(chunk.path).stem for chunk in service.poll()]
         assert sorted(names) == ["conn", "dns", "http"]

@@ -10,7 +10,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tests.sensors.follow.writing import Log, Service, Time, lost
-from threathunting.sensors.follow import generation
+from threathunting.sensors.follow import blocks
 
 OPS = st.one_of(
     st.tuples(st.just("append"), st.integers(1, 4)),
@@ -125,7 +125,7 @@ def test_every_line_comes_once(
     chunk: int,
 ) -> None:
     folder = tmp_path_factory.mktemp("log")
-    with patch.object(generation, "CHUNK", chunk):
+    with patch.object(blocks, "CHUNK", chunk):
         service, log = run(folder, ops, tsv, held, budget)
     check(service, log)
     assert lost(log.whole, service.new) == set()

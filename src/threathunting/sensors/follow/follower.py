@@ -8,8 +8,8 @@ from typing import Literal
 
 from threathunting.records import Wanted
 from threathunting.sensors.follow.content import Packed
-from threathunting.sensors.follow.contents import SETTLE, Contents
-from threathunting.sensors.follow.generation import Generation
+from threathunting.sensors.follow.contents import Contents
+from threathunting.sensors.follow.generation import SETTLE, Generation
 from threathunting.sensors.follow.listing import Places
 from threathunting.sensors.follow.state import MARK, Chunk, FileState, FileStatus
 from threathunting.sensors.follow.telling import Telling

@@ -7,23 +7,17 @@ from collections.abc import Collection
 from pathlib import Path, PurePath
 from typing import NamedTuple
 
-from threathunting.records import Batch, ReadReport, Rejected, Wanted
-from threathunting.sensors.batches import KEPT_BYTES
+from threathunting.records import Batch, ReadReport, Wanted
+from threathunting.sensors.follow.blocks import CHUNK, Blocks, last_line
 from threathunting.sensors.follow.content import Packed, Source
+from threathunting.sensors.follow.fingerprint import Fingerprint
 from threathunting.sensors.follow.reading import EventReader, Reader, reader_of
-from threathunting.sensors.follow.state import Chunk, FileState, FileStatus, Id, hash_of, kind_of
+from threathunting.sensors.follow.state import Chunk, FileState, FileStatus, Id, kind_of
 from threathunting.sensors.forms import form_of
-from threathunting.sensors.lines import MAX_LINE, compression
 from threathunting.sensors.log_names import from_file_name
 
-HEAD = 4096
-"""A file is known by so many of its first bytes: with Zeek's header, the first records are among them."""
-
-TAIL = 64
-"""So many bytes before the place where reading stands must be what they were."""
-
-CHUNK = 256 * 1024
-"""Bytes read at once; more only where a line is longer."""
+SETTLE = 5.0
+"""Seconds without growth after which a file that isn't written to any more is taken for whole."""
 
 _START = 8192
 _LONG_START = 1 << 20
@@ -80,16 +74,11 @@ class Generation:
         self.truncated_at: float | None = None
 
         self._saved = saved
-        self._head = b""
-        self._hashes: dict[int, str] = {}
-        self._tail = b""
-        self._head_size = saved.head_size
-        self._head_hash = saved.head_hash
-        self._tail_hash = saved.tail_hash
+        self._fingerprint = Fingerprint(saved.head_size, saved.head_hash, saved.tail_hash)
+        self._blocks = Blocks()
         self._read_size = -1
         """The size when what is left was found to be no whole line."""
         self._packed = False
-        self._skipping = False
         self._state: FileState | None = None
 
     # Files and contents
@@ -97,7 +86,7 @@ class Generation:
     def attach(self, source: Source, path: str) -> bool:
         """Go on with this file, if it has the content; else False, and it is left as it was. Raises OSError."""
         id, size, mtime = source.stat()
-        if not self._is_content(source, size):
+        if not self._fingerprint.fits(source, size, self._at):
             return False
         if self.source is not None and self.source is not source:
             self.source.close()
@@ -106,47 +95,22 @@ class Generation:
         self._packed = source.packed
         self._read_size = -1
         self.truncated_at = None
-        self.learn()
+        self._fingerprint.learn(source, self.position)
         return True
 
-    def _is_content(self, source: Source, size: int) -> bool:
-        if self._head_size and hash_of(source.read(0, self._head_size)) != self._head_hash:
-            return False
-        if source.packed:
-            # The rest shows only on the way.
-            return True
-        at = max(self.position, self.floor)
-        return size >= at and (not self._tail_hash or hash_of(_before(source, at)) == self._tail_hash)
-
-    def learn(self) -> None:
-        """Remember more of the beginning, as the file grows. Raises OSError."""
-        if self.source is not None and len(self._head) < HEAD:
-            head = self.source.read(0, HEAD)
-            if len(head) > len(self._head):
-                self._head = head
-                self._hashes.clear()
-                if len(head) >= self._head_size:
-                    self._head_size, self._head_hash = len(head), hash_of(head)
-        if not self._tail and self.source is not None and not self.source.packed:
-            self._tail = _before(self.source, self.position)
-
-    def head_hash(self, size: int) -> str:
-        """A fingerprint of the first bytes; empty where there are fewer."""
-        if size not in self._hashes:
-            self._hashes[size] = hash_of(self._head[:size]) if len(self._head) >= size else ""
-        return self._hashes[size]
+    @property
+    def _at(self) -> int:
+        """Where reading stands, or stood before the restart."""
+        return max(self.position, self.floor)
 
     @property
     def is_archive(self) -> bool:
         """Whether a file that was opened as a plain one turned out to be compressed."""
-        return not self._packed and compression(self._head) is not None
+        return not self._packed and self._fingerprint.is_packed
 
     def has_record(self) -> bool:
         """Whether the beginning tells this content from others: a whole line of it is no comment."""
-        lines = self._head.split(b"\n")
-        return len(self._head) >= HEAD or any(
-            line.strip() and not line.startswith(b"#") for line in lines[:-1]
-        )
+        return self._fingerprint.has_record()
 
     def same_content(self, other: Generation) -> bool:
         """Whether the file of ``other``, of which nothing has been read, has this content. Raises OSError."""
@@ -155,37 +119,23 @@ class Generation:
             return False
         if self.log is not None and other.log is not None and self.log != other.log:
             return False
-        ours, theirs, size = self._head, other._head, self._head_size
-        if ours and len(theirs) < len(ours):
-            # A copy in the making.
-            return ours.startswith(theirs)
-        if not size or (not theirs.startswith(ours) if ours else other.head_hash(size) != self._head_hash):
-            return False
-        at = max(self.position, self.floor)
-        if other.source is None or other.source.packed or other.size < at or not self._tail_hash:
-            return True
-        return hash_of(_before(other.source, at)) == self._tail_hash
-
-    def unchanged(self) -> bool:
-        """Whether what was read still stands in the file. Raises OSError."""
-        if self.source is None or self.source.packed:
-            return True
-        return self.source.read(0, len(self._head)) == self._head and (
-            not self._tail or _before(self.source, self.position) == self._tail
-        )
+        return self._fingerprint.same(other._fingerprint, other.source, other.size, self._at)
 
     def look(self, now: float) -> bool:
         """See whether the file has changed; False where it isn't this content any more. Raises OSError."""
-        assert self.source is not None
-        _, size, mtime = self.source.stat()
+        source = self.source
+        assert source is not None
+        _, size, mtime = source.stat()
         if size == self.size and mtime == self.mtime:
             return True
-        if not self.source.packed and (size < self.position or not self.unchanged()):
+        if not source.packed and (
+            size < self.position or not self._fingerprint.unchanged(source, self.position)
+        ):
             return False
         if size != self.size:
             self.grown_at = now
         self.size, self.mtime = size, mtime
-        self.learn()
+        self._fingerprint.learn(source, self.position)
         return True
 
     def move(self, path: str, id: Id, size: int, mtime: int) -> None:
@@ -198,7 +148,7 @@ class Generation:
         """Its file won't be found: nothing more comes of it."""
         self.truncated_at = None
         self.finished = True
-        self.position = max(self.position, self.floor)
+        self.position = self._at
 
     def close(self) -> None:
         """Let go of the file, but not of the content."""
@@ -206,14 +156,12 @@ class Generation:
         if self.source is not None:
             self.source.close()
             self.source = None
-        self._head = b""
-        self._tail = b""
+        self._fingerprint.let_go()
 
     def _note_tail(self) -> None:
-        if self._tail and self.position >= self.floor:
-            # Of an archive that is read from somewhere on, too little may be known yet.
-            whole = len(self._tail) == min(self.position, TAIL)
-            self._tail_hash = hash_of(self._tail) if whole else ""
+        # What is read again was noted before the restart, further on.
+        if self.position >= self.floor:
+            self._fingerprint.note(self.position)
 
     # Reading
 
@@ -240,16 +188,9 @@ class Generation:
         if self.source.packed:
             self.finished = True
             return
-        at = size
-        while at > 0:
-            begin = max(at - CHUNK, 0)
-            line_end = self.source.read(begin, at - begin).rfind(b"\n")
-            if line_end >= 0:
-                self.position = begin + line_end + 1
-                break
-            at = begin
+        self.position = last_line(self.source, size)
         self.began = self.position > 0
-        self._tail = _before(self.source, self.position)
+        self._fingerprint.stand(self.source, self.position)
 
     @property
     def rebuilding(self) -> bool:
@@ -286,49 +227,22 @@ class Generation:
             return None, CHUNK
         again = self.position < self.floor
         stop = self.floor if again else None
-        ended = isinstance(source, Packed)
-        want = CHUNK
-        while True:
-            size = want if stop is None else min(want, stop - self.position)
-            data = source.read(self.position, size)
-            cut = data.rfind(b"\n") + 1
-            if cut:
-                break
-            if len(data) == want and want < MAX_LINE:
-                want *= 4
-                continue
-            if len(data) == want or self._skipping or (data and (again or ended or last)):
-                cut = len(data)
-                break
+        to_end = again or last or isinstance(source, Packed)
+        block, used = self._blocks.cut(source, self.position, stop, to_end)
+        if block is None:
             self._read_size = self.size
-            return None, len(data)
-        report = ReadReport(bytes=cut)
-        start, block = self.position, data[:cut]
-        batches = self._batches(block, wanted, now, report, cut == want and not block.endswith(b"\n"))
-        self.position += cut
-        self._tail = (self._tail + block)[-TAIL:] if cut < TAIL else block[-TAIL:]
+            return None, used
+        report = ReadReport(bytes=used)
+        start = self.position
+        data, offset = self._blocks.readable(block, start, self.path, report)
+        batches = reader.read(data, offset, Path(self.path), wanted, report, now) if data else []
+        self.position += used
+        self._fingerprint.passed(block.data)
         if report.records or report.bad_records:
             self.began = True
         if again and self.position >= self.floor:
             batches += reader.rebuilt()
-        return self._chunk(start, batches, again, report), cut
-
-    def _batches(
-        self, block: bytes, wanted: Wanted, now: float, report: ReadReport, cut_short: bool
-    ) -> list[Batch]:
-        assert self.reader is not None
-        offset = self.position
-        if self._skipping:
-            line_end = block.find(b"\n") + 1
-            self._skipping = not line_end
-            offset += line_end or len(block)
-            block = block[line_end:] if line_end else b""
-        elif cut_short:
-            reason = f"a line of more than {MAX_LINE:,} bytes"
-            report.reject(Rejected(self.path, offset, reason, block[:KEPT_BYTES]))
-            self._skipping = True
-            return []
-        return self.reader.read(block, offset, Path(self.path), wanted, report, now) if block else []
+        return self._chunk(start, batches, again, report), used
 
     def late(self, now: float) -> Chunk | None:
         """Records that have been held back for too long."""
@@ -350,7 +264,7 @@ class Generation:
 
     def state(self, low: int | None) -> FileState:
         """What is to be saved, as the records from ``low`` on are still held; None: none are."""
-        high = max(self.position, self.floor)
+        high = self._at
         if not self.began:
             high = least = 0
         elif self.reader is None:
@@ -363,10 +277,11 @@ class Generation:
         elif isinstance(self.reader, EventReader):
             pending = self.reader.pending()
         self._note_tail()
+        known_by = self._fingerprint
         header = self._saved.header if self.reader is None else self.reader.header(least)
         state = FileState(
             self.key, self.path, self.origin, *self.id, self.mtime,
-            self._head_size, self._head_hash, self._tail_hash, least, high, header, pending, self.finished,
+            known_by.head_size, known_by.head_hash, known_by.tail_hash, least, high, header, pending, self.finished,
         )  # fmt: skip
         # The same object as long as nothing has changed, so that what is unchanged need not be saved again.
         if state != self._state:
@@ -381,8 +296,3 @@ class Generation:
     def status(self) -> FileStatus:
         """What is shown of it."""
         return FileStatus(self.key, self.path, self.kind, self.position, self.unread, self.finished)
-
-
-def _before(source: Source, at: int) -> bytes:
-    begin = max(at - TAIL, 0)
-    return source.read(begin, at - begin)
