@@ -215,8 +215,13 @@ def service_of_intel(folder: Path, topics: Topics) -> Service:
     return Service(folder / f"intel-{topics.prefix}", topics, follow=[{"path": str(logs)}])
 
 
-def captured(folder: Path, broker: Broker, seconds: float = 20.0, rate: int = 2000) -> None:
-    """From a record in to its investigation record out, read committed, at a steady rate of records."""
+def captured(
+    folder: Path, broker: Broker, seconds: float = 30.0, rate: int = 2000, warm: float = 5.0
+) -> None:
+    """From a record in to its investigation record out, read committed, at a steady rate of records.
+
+    Those of the first ``warm`` seconds are not counted: the broker has never seen a transaction before.
+    """
     topics = Topics(broker, records=PARTITIONS)
     arm(topics, ARMED)
     with service(folder, topics, group="latency"):
@@ -238,13 +243,13 @@ def captured(folder: Path, broker: Broker, seconds: float = 20.0, rate: int = 20
                 found = consumer.poll(0.1)
                 if found is not None and found.error() is None:
                     record = msgspec.json.decode(found.value() or b"{}")
-                    if "status_code" in record:
+                    if "status_code" in record and sent[record["uid"]] - began > warm:
                         waits.append(time.time() - sent[record["uid"]])
 
-        listener = threading.Thread(target=listen)
-        listener.start()
         producer = Producer(broker.client(linger_ms=0))
         began = time.time()
+        listener = threading.Thread(target=listen)
+        listener.start()
         for number, (uid, values) in enumerate(conversations(int(seconds * rate / 4), began, 4 / rate)):
             sent[uid] = time.time()
             for value in values:

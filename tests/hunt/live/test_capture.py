@@ -133,7 +133,7 @@ def test_what_left_the_window_is_not_captured_and_only_room_makes_it_count_as_dr
     found = take(capture, [http(3, "C1", "evil.example", ts=T + 111.0)], hunting)
     assert captured(found) == [("http", 2), ("http", 3)]
     assert capture.window.dropped == 0
-    capture, hunting = stream(armed(EVIL), bytes=600)
+    capture, hunting = stream(armed(EVIL), bytes=900)
     for n in range(5):
         take(capture, [http(n, "C1")], hunting)
     assert capture.window.dropped == 3

@@ -11,7 +11,7 @@ from typing import Any
 from threathunting.plugins import Log
 from threathunting.records import Batch
 
-_OVERHEAD = 160
+_OVERHEAD = 300
 """Bytes that a held record costs beside its own text: its keys in a column and in a set."""
 
 
