@@ -9,7 +9,13 @@ from collections.abc import AsyncIterator, Callable
 
 import msgspec
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosedOK, InvalidHandshake, InvalidURI, WebSocketException
+from websockets.exceptions import (
+    ConnectionClosedOK,
+    InvalidHandshake,
+    InvalidMessage,
+    InvalidURI,
+    WebSocketException,
+)
 
 from threathunting.zeek.protocol import REPORT
 from threathunting.zeek.wire import Event, Failure, Welcome, decode, encode, subscription
@@ -75,7 +81,7 @@ class Link:
                     wait = FIRST_WAIT
                 reason = "Zeek closed the connection"
             except (OSError, ValueError, TimeoutError, WebSocketException) as error:
-                reason = _reason(error)
+                reason = _reason(error, self.endpoint)
             self._connection = None
             self._disconnected(f"Zeek at {self.endpoint.url}: {reason}")
             await asyncio.sleep(wait)
@@ -130,11 +136,18 @@ async def _messages(connection: ClientConnection) -> AsyncIterator[bytes]:
             return
 
 
-def _reason(error: BaseException) -> str:
+def _reason(error: BaseException, endpoint: Endpoint) -> str:
     if isinstance(error, TimeoutError):
         return "no answer in time"
     if isinstance(error, InvalidURI):
         return "its url is none of the form ws://host:port"
+    if isinstance(error, InvalidMessage):
+        if not endpoint.url.startswith("wss://"):
+            return "what listens there is no WebSocket API of Zeek's, or one that wants TLS (wss://)"
+        # With TLS 1.3 a certificate is refused only after the handshake has succeeded.
+        if endpoint.certificate is None:
+            return "it hung up after the TLS handshake; does it want a certificate of ours (certificate and key)?"
+        return "it hung up after the TLS handshake; does it trust who signed our certificate?"
     if isinstance(error, InvalidHandshake):
         return f"what listens there is no WebSocket API of Zeek's ({error})"
     if isinstance(error, ssl.SSLError):
