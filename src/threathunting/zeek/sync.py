@@ -24,6 +24,10 @@ TRIES = 3
 SILENT_SECONDS = 90.0
 """A node that says nothing for so long (it tells its state every 30 s) isn't counted with any more."""
 
+SHOW_SECONDS = 2.0
+"""After connecting, nodes that should be there are waited for so long before a full set is begun without them: with
+Broker, workers find a manager that began anew within a second or so."""
+
 MAX_PENDING = 1_000_000
 """Changes that wait to be sent; with more of them a new full set is quicker."""
 
@@ -96,6 +100,7 @@ class Sync:
         self._full: _Full | None = None
         self._full_wanted = True
         self._greeting = False
+        self._greeted = 0.0
         self._modules: frozenset[str] | None = None
         self._modules_told = False
         self.connected = False
@@ -112,13 +117,15 @@ class Sync:
     # What happens
 
     def connect(self) -> None:
-        """There is a connection: nothing is known of what the nodes still have."""
+        """There is a connection: nothing is known of what the nodes still have, nor which of them it reaches.
+
+        A node that were counted with before it shows itself would not acknowledge what it never got.
+        """
         self.connected = True
         self._greeting = True
         self._modules_told = False
         self._forget_flight()
-        for node in self.nodes.values():
-            node.complete = False
+        self.nodes.clear()
 
     def disconnect(self) -> None:
         """The connection is gone; nodes count as not armed until they are seen to be again."""
@@ -185,6 +192,7 @@ class Sync:
         found: list[Event] = []
         if self._greeting:
             self._greeting = False
+            self._greeted = now
             found.append(protocol.hello(self._client))
         self._lose_silent(now)
         if not self.nodes:
@@ -194,6 +202,8 @@ class Sync:
             found.append(protocol.modules(self._client, self._modules))
         found += self._again(now)
         if self._full_wanted and self._full is None and not self._flight:
+            if self.missing() and now - self._greeted < SHOW_SECONDS:
+                return found
             found.append(self._begin_full())
         while len(self._flight) < IN_FLIGHT:
             event = self._next_full(now) if self._full is not None else self._next_change(now)
