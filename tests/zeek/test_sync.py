@@ -240,6 +240,23 @@ def test_nodes_that_a_manager_expects_are_missed() -> None:
     assert not world.sync.armed
 
 
+def test_a_node_that_the_new_connection_does_not_reach_yet_holds_nobody_up() -> None:
+    world = World("manager", "worker-1")
+    world.change(item(1))
+    world.sync.connect()
+    world.settle()
+    world.sync.disconnect()
+    world.sync.connect()
+    worker = frozenset({"worker-1"})
+    for _ in range(20):
+        world.step(lost=worker)
+    assert world.sync.nodes["manager"].complete
+    world.hear(world.nodes["worker-1"].state())
+    world.settle()
+    assert world.now < ACK_SECONDS
+    world.agree()
+
+
 def test_modules_are_told_to_every_node_that_comes() -> None:
     world = World("zeek")
     world.sync.use_modules(["HTTP", "DNS"])
