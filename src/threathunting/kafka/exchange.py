@@ -215,9 +215,12 @@ class Exchange:
         except KafkaException as error:
             raise self._problem(error, "a transaction can't be committed") from None
 
-    def made_anew(self) -> str | None:
-        """A topic that is another one than when we joined: the positions that we have are of the one before."""
-        changed = self._ids.changed(time.monotonic())
+    def made_anew(self, now: bool = False) -> str | None:
+        """A topic that is another one than when we joined: the positions that we have are of the one before.
+
+        ``now``: by asking and waiting; else as found out by looking every few seconds.
+        """
+        changed = self._ids.changed_now() if now else self._ids.changed(time.monotonic())
         return changed[0] if changed is not None and changed[1] else None
 
     def lag(self, partition: Partition, position: int) -> int | None:

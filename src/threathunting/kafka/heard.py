@@ -16,6 +16,7 @@ ASK_SECONDS = 0.5
 """How often the end of the partition is asked for."""
 
 _TIMEOUT = 5.0
+# Untyped where it comes from.
 _latest: Callable[[], OffsetSpec] = OffsetSpec.latest
 
 

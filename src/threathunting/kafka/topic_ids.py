@@ -38,15 +38,22 @@ class TopicIds:
 
     def read(self) -> None:
         """Wait for the ids. What can't be learnt is left out."""
+        self.changed_now()
+
+    def changed_now(self) -> tuple[str, bool] | None:
+        """As ``changed``, by an answer that is waited for; None also where there is none in time."""
         self._ask()
         until = time.monotonic() + TIMEOUT
+        changed = None
         for topic, asked in self._asked.items():
             try:
                 asked.exception(max(until - time.monotonic(), 0.1))
             except TimeoutError:
                 continue
-            self._learn(topic, asked)
+            if (found := self._learn(topic, asked)) is not None:
+                changed = topic, found
         self._asked = {}
+        return changed
 
     def changed(self, now: float) -> tuple[str, bool] | None:
         """A topic that isn't what it was, and whether there is another one; without waiting.

@@ -206,9 +206,7 @@ class ConsumePipeline(Pipeline, Handler):
             # What was found so far goes to where it was to go.
             self._commit()
             self._outputs = self.running.outputs
-        if (topic := self._exchange.made_anew()) is not None:
-            self._commit()
-            raise ConnectionError(f"Kafka: topic {topic} was made anew; beginning with it again")
+        self._leave_made_anew()
         self._hear(self._flags.poll())
         for stream in self.streams.values():
             stream.capture.write_as(self.running.config.output.format)
@@ -228,6 +226,12 @@ class ConsumePipeline(Pipeline, Handler):
         elif elapsed >= IDLE_COMMIT:
             self._commit()
 
+    def _leave_made_anew(self, now: bool = False) -> None:
+        """End the session where a topic is another one by now; what was found in the one before holds."""
+        if (topic := self._exchange.made_anew(now)) is not None:
+            self._commit()
+            raise ConnectionError(f"Kafka: topic {topic} was made anew; beginning with it again")
+
     # Records
 
     def _take(self, arrived: Arrived) -> None:
@@ -236,6 +240,9 @@ class ConsumePipeline(Pipeline, Handler):
             # Fetched before the partition went to another instance.
             return
         offsets = arrived.offsets
+        if stream.next is None or offsets[0] < stream.expected:
+            # Of another topic, these would be taken again once that is seen.
+            self._leave_made_anew(now=True)
         if offsets[0] < stream.expected:
             stream = self._begin_anew(stream, offsets[0])
         old = next((n for n, offset in enumerate(offsets) if offset >= stream.high), len(offsets))
