@@ -25,6 +25,7 @@ class Running:
         self.allow = folder / "allow.txt"
         self.allow.write_text("mine.example\n")
         self.number = 0
+        self.sent = 0
         consume = {
             "topics": [self.topics["records"]],
             "group": self.topics["group"],
@@ -37,11 +38,19 @@ class Running:
     def hit(self) -> list[dict[str, Any]]:
         """A conversation with a sighting, and what of it came out."""
         self.number += 1
-        before = len(self.topics.read("investigations"))
+        before = self.topics.read("investigations")
         records = conversation(self.number, True, time.time())
         self.topics.send("records", [(None, tagged(*one)) for one in records])
+        self.sent += len(records)
+        self.service.wait(lambda: self.taken() >= self.sent, "all records taken")
+        # What came of them is committed soon after.
         time.sleep(1.0)
-        return self.topics.read("investigations")[before:]
+        # The topic has two partitions: what is read of it is in no order.
+        return [record for record in self.topics.read("investigations") if record not in before]
+
+    def taken(self) -> int:
+        """Records that the service has read."""
+        return sum(one["records"] for one in self.service.status()["inputs"])
 
     def changed(self, change: Callable[[], object]) -> float:
         """Make a change of the file, and wait until it is applied or refused; the seconds that took."""
