@@ -18,6 +18,7 @@
 @load ./compliance
 @load ./arm-files
 @load ./link
+@load ./compact
 @load ./plugins
 
 @if ( Cluster::is_enabled() )

@@ -17,6 +17,8 @@ export {
 		level: count &default=0;
 		## When its connection was found to have ended.
 		ended: time &optional;
+		## Whether nothing of it is sure.
+		unverified: bool &default=F;
 	};
 
 	## What an investigation record tells besides its log's own fields.
@@ -25,6 +27,8 @@ export {
 		threathunting_indicators: vector of string &log;
 		threathunting_where: vector of string &log;
 		threathunting_level: string &log;
+		## Captured since an answer didn't come in time; left out where it did.
+		threathunting_unverified: bool &log &optional;
 	};
 
 	## Flag a conversation.
@@ -53,6 +57,18 @@ export {
 	## What the bounds dropped.
 	global dropped: table[string] of count &default=0;
 
+	## Take back a reason that isn't sure, and the flag if it has no other.
+	global unflag: function(key: string, indicator: string);
+
+	## Conversations and files of which it isn't known yet whether they are to be
+	## captured, with what is asked for.
+	global waiting: table[string] of set[string];
+
+	## Those of them that a record belongs to, which its log's policy hook asks
+	## about. Nothing is captured by that.
+	global waiting_of: function(rec: any, id: Log::ID, policy: Log::PolicyHook)
+	    : vector of string;
+
 	## Forget all flags.
 	global unflag_all: function();
 
@@ -80,6 +96,11 @@ global flagged_files: table[string] of Flag &create_expire=10min;
 # executables are written then.
 global file_at_hand: fa_file;
 global has_file_at_hand = F;
+
+# Whether a policy hook is only asked which conversation its record is of.
+global probing = F;
+
+global probed: vector of string = vector();
 
 global marks = Marks($threathunting=T, $threathunting_indicators=vector(),
     $threathunting_where=vector(), $threathunting_level="low");
@@ -125,6 +146,9 @@ function add_reasons(f: Flag, hit: Hit, where: string)
 
 	if ( hit$level > f$level )
 		f$level = hit$level;
+
+	if ( ! hit$unverified )
+		f$unverified = F;
 	}
 
 function flag(uid: string, id: conn_id, hit: Hit, where: string)
@@ -137,7 +161,7 @@ function flag(uid: string, id: conn_id, hit: Hit, where: string)
 			return;
 			}
 
-		flagged[uid] = Flag($id=id);
+		flagged[uid] = Flag($id=id, $unverified=hit$unverified);
 		}
 
 	add_reasons(flagged[uid], hit, where);
@@ -153,7 +177,7 @@ function flag_file(fuid: string, hit: Hit, where: string)
 			return;
 			}
 
-		flagged_files[fuid] = Flag();
+		flagged_files[fuid] = Flag($unverified=hit$unverified);
 		}
 
 	add_reasons(flagged_files[fuid], hit, where);
@@ -171,6 +195,32 @@ function flagged_with(uid: string, indicator: string, where: string): bool
 			return T;
 
 	return F;
+	}
+
+function unflag(key: string, indicator: string)
+	{
+	for ( _, flags in vector(flagged, flagged_files) )
+		{
+		if ( key !in flags || ! flags[key]$unverified )
+			next;
+
+		local f = flags[key];
+		local indicators: vector of string = vector();
+		local where: vector of string = vector();
+
+		for ( i, had in f$indicators )
+			if ( had != indicator )
+				{
+				indicators += had;
+				where += f$where[i];
+				}
+
+		f$indicators = indicators;
+		f$where = where;
+
+		if ( |indicators| == 0 )
+			delete flags[key];
+		}
 	}
 
 function is_flagged(key: string): bool
@@ -194,6 +244,11 @@ function mark(f: Flag)
 	marks$threathunting_indicators = f$indicators;
 	marks$threathunting_where = f$where;
 	marks$threathunting_level = levels[f$level];
+
+	if ( f$unverified )
+		marks$threathunting_unverified = T;
+	else
+		delete marks$threathunting_unverified;
 	}
 
 function flush_soon()
@@ -212,6 +267,14 @@ event flush_captured() &priority=100
 
 function captured(key: string): bool
 	{
+	if ( probing )
+		{
+		if ( key in waiting )
+			probed += key;
+
+		return F;
+		}
+
 	if ( key in flagged )
 		{
 		mark(flagged[key]);
@@ -240,6 +303,16 @@ function captured_file(): bool
 				return T;
 
 	return captured(file_at_hand$id);
+	}
+
+function waiting_of(rec: any, id: Log::ID, policy: Log::PolicyHook)
+    : vector of string
+	{
+	probing = T;
+	probed = vector();
+	local passes = hook policy(rec, id, Log::Filter($name="probe"));
+	probing = F;
+	return passes ? vector() : probed;
 	}
 
 function current_marks(path: string): Marks

@@ -29,6 +29,9 @@ export {
 	    policy: Log::PolicyHook, exclude: set[string] &default=set(),
 	    own_marks: any &default=current_marks);
 
+	## The policy hooks of logs that are captured at this moment.
+	global policy_of: table[Log::ID] of Log::PolicyHook;
+
 	## Whether we capture a log.
 	global is_investigated: function(id: Log::ID): bool;
 }
@@ -54,6 +57,7 @@ function is_investigated(id: Log::ID): bool
 function apply(i: Investigation)
 	{
 	Log::remove_filter(i$id, filter_name);
+	delete policy_of[i$id];
 
 	# While nothing is armed, logs are written as without us. A logger writes what
 	# workers send, by the filter of that name that it has itself.
@@ -62,6 +66,7 @@ function apply(i: Investigation)
 
 	i$filter$field_name_map = normalized ? names_of(i$name, i$id) : table();
 	Log::add_filter(i$id, i$filter);
+	policy_of[i$id] = i$filter$policy;
 	}
 
 hook switched()

@@ -4,6 +4,7 @@
 @load ./indicators
 @load ./modules
 @load ./sightings
+@load ./compact/filters
 
 module ThreatHunting;
 
@@ -47,6 +48,9 @@ export {
 	## A node doesn't do what it was asked.
 	global refused: event(version: count, node: string, boot: string,
 	    reason: string) &is_used;
+
+	## Called when a node tells its state, for others to add to it.
+	global described: hook(about: table[string] of any);
 
 	## This node's name.
 	global node_name: function(): string;
@@ -120,18 +124,18 @@ function about_us(): string
 	about["role"] = role();
 	about["backend"] = backend_name();
 	about["package"] = ThreatHunting::version;
-	about["armed"] = armed_count();
+	about["armed"] = armed_count() + compact_count();
 	about["by_type"] = by_type;
 	about["client"] = last_client;
 	about["sync"] = last_client in clients ? clients[last_client]$sync : 0;
 	about["modules"] = sort(on, strcmp);
-	about["mode"] = "native";
 	about["sees_traffic"] = sees_traffic();
 	about["expected_nodes"] = expected_nodes();
 	about["flagged"] = flagged_count();
 	about["compliance"] = compliance;
 	about["normalized"] = normalized;
 	about["problems"] = problems();
+	hook described(about);
 	return to_json(about);
 	}
 
@@ -156,7 +160,7 @@ function acknowledge(batch: count, refusals: vector of Refusal)
 	local told = |refusals| > max_told_refusals ? refusals[:max_told_refusals] :
 	    refusals;
 	Cluster::publish(report_topic, ThreatHunting::ack, protocol, node_name(), boot,
-	    batch, armed_count(), to_json(told));
+	    batch, armed_count() + compact_count(), to_json(told));
 	}
 
 function speaks(version: count): bool

@@ -44,7 +44,7 @@ function looks_for_addrs(): bool
 	return in_store[Intel::ADDR] > 0 || store_subnet_count() > 0;
 	}
 
-function ask(s: Intel::Seen, uid: string, id: conn_id)
+function ask_about(s: Intel::Seen, uid: string, id: conn_id)
 	{
 	if ( connection_exists(id) )
 		{
@@ -63,13 +63,13 @@ function look(uid: string, id: conn_id, value: string, t: Intel::Type,
     where: Intel::Where)
 	{
 	if ( in_store[t] > 0 && |value| > 0 )
-		ask(Intel::Seen($indicator=value, $indicator_type=t, $where=where), uid, id);
+		ask_about(Intel::Seen($indicator=value, $indicator_type=t, $where=where), uid, id);
 	}
 
 function look_addr(uid: string, id: conn_id, host: addr, where: Intel::Where)
 	{
 	if ( looks_for_addrs() )
-		ask(Intel::Seen($host=host, $indicator_type=Intel::ADDR, $where=where), uid,
+		ask_about(Intel::Seen($host=host, $indicator_type=Intel::ADDR, $where=where), uid,
 		    id);
 	}
 

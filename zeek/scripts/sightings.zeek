@@ -22,6 +22,15 @@ export {
 		threathunting_id: conn_id &optional;
 	};
 
+	## Whether an answer of the link confirms what is being seen, and what it adds
+	## to a hit; for the compact way of arming.
+	global has_verdict = F;
+
+	global add_verdict: function(hit: Hit);
+
+	## Flag the conversation or file of something seen.
+	global flag_seen: function(s: Intel::Seen);
+
 	## The items of a hit, for where the store doesn't give them.
 	global items_of: function(hit: Hit): set[Intel::Item];
 
@@ -88,6 +97,9 @@ function hit_of(s: Intel::Seen, found: bool): Hit
 	local hit = Hit($indicators=vector(), $sources=set(),
 	    $matched=Intel::TypeSet(), $level=0);
 
+	if ( has_verdict )
+		add_verdict(hit);
+
 	if ( s?$host )
 		{
 		if ( ! found )
@@ -122,7 +134,7 @@ function hit_of(s: Intel::Seen, found: bool): Hit
 
 function items_of(hit: Hit): set[Intel::Item]
 	{
-	local items: set[Intel::Item] = set();
+	local items: set[Intel::Item] = hit?$items ? hit$items : set();
 
 	for ( _, label in hit$indicators )
 		for ( _, told in alive(label) )
@@ -158,7 +170,7 @@ function flag_seen(s: Intel::Seen)
 hook Intel::seen_policy(s: Intel::Seen, found: bool) &priority=100
     &group="ThreatHunting::armed"
 	{
-	if ( ! found )
+	if ( ! found && ! has_verdict )
 		{
 		if ( |with_subdomains| == 0 || s?$host || s$indicator_type != Intel::DOMAIN )
 			return;

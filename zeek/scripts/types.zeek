@@ -109,6 +109,10 @@ export {
 		matched: Intel::TypeSet;
 		## The highest of their levels, a place in :zeek:see:`ThreatHunting::levels`.
 		level: count;
+		## The items, where an answer brought them.
+		items: set[Intel::Item] &optional;
+		## Whether it is taken for a match as there was no answer in time.
+		unverified: bool &default=F;
 	};
 
 	## The place of a level's name in :zeek:see:`ThreatHunting::levels`; 0 where it is none.

@@ -13,6 +13,7 @@ export {
 		threathunting_indicators: vector of string &log;
 		threathunting_where: vector of string &log;
 		threathunting_level: string &log;
+		threathunting_unverified: bool &log &optional;
 		## Each "Name: value", in order.
 		request_headers: vector of string &log &optional;
 		## The first bytes of the body, decoded as the headers say.
@@ -133,10 +134,17 @@ function take_body(rec: HTTP::Info, is_orig: bool): Body
 
 function take_content(rec: HTTP::Info, keep: bool)
 	{
+	# It is only asked whether the record has to wait.
+	if ( probing )
+		return;
+
 	content = HTTPMarks($threathunting=T,
 	    $threathunting_indicators=marks$threathunting_indicators,
 	    $threathunting_where=marks$threathunting_where,
 	    $threathunting_level=marks$threathunting_level);
+
+	if ( marks?$threathunting_unverified )
+		content$threathunting_unverified = marks$threathunting_unverified;
 
 	if ( keep && rec?$threathunting_request )
 		content$request_headers = header_lines(rec$threathunting_request);

@@ -1,0 +1,4 @@
+@load ./filters
+@load ./questions
+@load ./held
+@load ./link

@@ -1,0 +1,593 @@
+##! What may be armed is asked for over the link, once for a value however often it
+##! is seen meanwhile. The answer brings the items; then it is seen again, and takes
+##! the way of everything that is armed natively.
+
+@load ../sightings
+@load ./filters
+
+module ThreatHunting;
+
+export {
+	## How long answers are remembered.
+	const compact_remember = 10sec &redef;
+
+	## Answers remembered at most.
+	option compact_max_verdicts = 100000 &redef;
+
+	## Questions that wait for their answer at most.
+	option compact_max_pending = 20000 &redef;
+
+	## How often a value is seen at most while it is asked for; beyond, its
+	## conversation is captured as if there were no answer.
+	option compact_max_seen = 100 &redef;
+
+	## Sightings a second, on this node, from which on values that are seen very
+	## often are sampled: of each hundred one is taken.
+	option compact_max_rate = 2000 &redef;
+
+	## A question is given up after so long.
+	option compact_give_up = 10min &redef;
+
+	## An indicator that an answer tells of, as "type value", and its items.
+	type Confirmed: record {
+		i: string;
+		items: WireItems;
+	};
+
+	## An answer; without any indicators it is no.
+	type Answer: record {
+		q: count;
+		h: vector of Confirmed &default=vector();
+	};
+
+	## What the service is asked.
+	type Question: record {
+		## Number of the question, this boot.
+		q: count;
+		## The client whose filters have it.
+		c: string;
+		## Type and value.
+		t: string;
+		v: string;
+		## Where it was seen first.
+		w: string;
+	};
+
+	## Nodes ask the service.
+	global ask: event(version: count, node: string, boot: string,
+	    questions: string) &is_used;
+
+	## Take answers.
+	global take_answers: function(client: string, answers: vector of Answer);
+
+	## Ask again what is still open.
+	global ask_again: function();
+
+	## Forget answers about values of a kind; of all where there is one, ``*``.
+	global forget_verdicts: function(kind: string, values: vector of string);
+
+	## Give a conversation up to which answers are still open: it is captured
+	## without, marked as unverified.
+	global give_up_waiting: function(key: string);
+
+	## A conversation doesn't wait any more.
+	global waits_no_more: hook(key: string);
+
+	## An answer has come, or there was none in time. For measurements.
+	##
+	## waited: Since it was asked.
+	global answered: hook(label: string, waited: interval, confirmed: bool);
+
+	## What has been done, by what it was.
+	global tally: table[string] of count &default=0;
+}
+
+# A value that is being asked for.
+type Open: record {
+	id: count;
+	seen: vector of Intel::Seen;
+	## Conversations and files that wait for it.
+	keys: set[string];
+	## The clients that haven't answered yet.
+	clients: set[string];
+	t: string;
+	v: string;
+	w: string;
+	asked: time;
+	## There was no answer in time.
+	late: bool &default=F;
+};
+
+type Verdict: record {
+	hits: vector of Confirmed;
+};
+
+global open_questions: table[string] of Open;
+
+# Their labels by number.
+global labels_asked: table[count] of string;
+
+global last_question = 0;
+
+# Of these all up to here were answered or are late.
+global oldest_in_time = 1;
+
+global verdicts: table[string] of Verdict &create_expire=compact_remember;
+
+global to_ask: vector of Question = vector();
+
+global last_asked = double_to_time(0.0);
+
+global flush_planned = F;
+
+# Whether open questions are looked at from time to time.
+global looked_after = F;
+
+# What is known of the value that is just being seen.
+global verdict_at_hand = Verdict($hits=vector());
+
+global replaying = F;
+
+global flush_questions: event();
+global questions_late: event(upto: count);
+global look_after_questions: event();
+
+# How often values were seen in this second.
+global this_second = 0.0;
+global seen_this_second = 0;
+global seen_of: table[string] of count &default=0;
+
+const max_in_a_message = 500;
+const ask_pause = 2msec;
+const again_pause = 2sec;
+
+function keys_of(s: Intel::Seen): vector of string
+	{
+	local keys: vector of string = vector();
+
+	if ( s?$conn )
+		keys += s$conn$uid;
+	else if ( s?$uid && s?$threathunting_id )
+		keys += s$uid;
+
+	if ( ! s?$f )
+		return keys;
+
+	if ( ! s$f?$conns || |s$f$conns| == 0 )
+		keys += s$f$id;
+	else
+		for ( _, c in s$f$conns )
+			keys += c$uid;
+
+	return keys;
+	}
+
+# Capture without an answer.
+function capture_unverified(s: Intel::Seen, t: Intel::Type, label: string)
+	{
+	if ( ! hunts_at(s$where) )
+		return;
+
+	++tally["unverified"];
+	s$threathunting = Hit($indicators=vector(label), $sources=set(),
+	    $matched=set(t), $level=0, $unverified=T);
+	flag_seen(s);
+	delete s$threathunting;
+	}
+
+function wait_for(label: string, o: Open, s: Intel::Seen)
+	{
+	if ( ! hunts_at(s$where) )
+		return;
+
+	for ( _, key in keys_of(s) )
+		{
+		if ( key !in waiting )
+			waiting[key] = set();
+
+		add waiting[key][label];
+		add o$keys[key];
+		}
+	}
+
+function waited_enough(key: string, label: string)
+	{
+	if ( key !in waiting )
+		return;
+
+	delete waiting[key][label];
+
+	if ( |waiting[key]| > 0 )
+		return;
+
+	delete waiting[key];
+	hook waits_no_more(key);
+	}
+
+function give_up_waiting(key: string)
+	{
+	if ( key !in waiting )
+		return;
+
+	local labels_waited: vector of string = vector();
+
+	for ( label in waiting[key] )
+		labels_waited += label;
+
+	for ( _, label in labels_waited )
+		{
+		if ( label !in open_questions )
+			next;
+
+		local o = open_questions[label];
+		delete o$keys[key];
+
+		for ( _, s in o$seen )
+			for ( _, k in keys_of(s) )
+				if ( k == key )
+					capture_unverified(s, types[o$t], label);
+		}
+
+	++tally["released"];
+	delete waiting[key];
+	hook waits_no_more(key);
+	}
+
+function send_questions()
+	{
+	if ( |to_ask| == 0 )
+		return;
+
+	Cluster::publish(report_topic, ThreatHunting::ask, protocol, node_name(), boot,
+	    to_json(to_ask));
+	to_ask = vector();
+	last_asked = current_time();
+	schedule compact_hold { ThreatHunting::questions_late(last_question) };
+	}
+
+event ThreatHunting::flush_questions()
+	{
+	flush_planned = F;
+	send_questions();
+	}
+
+function put(label: string, o: Open)
+	{
+	for ( client in o$clients )
+		to_ask += Question($q=o$id, $c=client, $t=o$t, $v=o$v, $w=o$w);
+
+	if ( |to_ask| >= max_in_a_message
+	    || ( ! flush_planned && current_time() - last_asked > ask_pause ) )
+		send_questions();
+	else if ( ! flush_planned )
+		{
+		flush_planned = T;
+		schedule ask_pause { ThreatHunting::flush_questions() };
+		}
+	}
+
+# Returns: F where it can't be asked for.
+function ask_for(s: Intel::Seen, t: Intel::Type, value: string, label: string)
+    : bool
+	{
+	if ( |open_questions| >= compact_max_pending )
+		{
+		++dropped["questions"];
+		capture_unverified(s, t, label);
+		return F;
+		}
+
+	local o = Open($id=++last_question, $seen=vector(s), $keys=set(),
+	    $clients=clients_that_have(t, value, label), $t=type_names[t], $v=value,
+	    $w=cat(s$where), $asked=current_time());
+
+	open_questions[label] = o;
+	labels_asked[o$id] = label;
+	++tally["asked"];
+	wait_for(label, o, s);
+
+	if ( ! looked_after )
+		{
+		looked_after = T;
+		schedule again_pause { ThreatHunting::look_after_questions() };
+		}
+
+	put(label, o);
+	return T;
+	}
+
+function join_question(o: Open, s: Intel::Seen, t: Intel::Type, label: string)
+	{
+	if ( |o$seen| >= compact_max_seen )
+		{
+		++dropped["sightings of a value that is asked for"];
+		capture_unverified(s, t, label);
+		return;
+		}
+
+	o$seen += s;
+
+	if ( o$late )
+		capture_unverified(s, t, label);
+	else
+		wait_for(label, o, s);
+	}
+
+# Whether something is seen so often that only a part of it is taken.
+function is_flood(label: string): bool
+	{
+	local second = floor(time_to_double(current_time()));
+
+	if ( second != this_second )
+		{
+		this_second = second;
+		seen_this_second = 0;
+		seen_of = table();
+		}
+
+	local n = ++seen_of[label];
+
+	# One value alone is what stops here: others are taken beside it.
+	if ( ++seen_this_second <= compact_max_rate || n <= compact_max_rate / 10 )
+		return F;
+
+	return n % 100 != 0;
+	}
+
+hook Intel::seen_policy(s: Intel::Seen, found: bool) &priority=105
+    &group="ThreatHunting::compact"
+	{
+	if ( replaying )
+		return;
+
+	has_verdict = F;
+	local t = Intel::ADDR;
+	local value = "";
+
+	if ( s?$host )
+		value = cat(s$host);
+	else
+		{
+		t = s$indicator_type;
+		value = to_lower(s$indicator);
+		}
+
+	if ( t !in type_names )
+		return;
+
+	local label = type_names[t] + " " + value;
+
+	if ( ! may_be_armed(t, value, label) )
+		return;
+
+	if ( label in verdicts )
+		{
+		verdict_at_hand = verdicts[label];
+
+		if ( |verdict_at_hand$hits| == 0 )
+			return;
+
+		if ( is_flood(label) )
+			{
+			++tally["sampled"];
+			++dropped["sightings of what was seen too often"];
+			break;
+			}
+
+		has_verdict = T;
+		return;
+		}
+
+	if ( label in open_questions )
+		join_question(open_questions[label], s, t, label);
+	else if ( ! ask_for(s, t, value, label) )
+		return;
+
+	break;
+	}
+
+# What the answer says of it holds like what is armed here.
+function add_verdict(hit: Hit)
+	{
+	local at = time_to_double(now());
+
+	for ( _, confirmed in verdict_at_hand$hits )
+		{
+		local t = types[split_string1(confirmed$i, / /)[0]];
+		local holds = F;
+
+		for ( _, w in confirmed$items )
+			{
+			if ( w$e != 0.0 && w$e <= at )
+				next;
+
+			holds = T;
+			local meta = Intel::MetaData($source=w$s, $level=w$l);
+
+			if ( w$d != "" )
+				meta$desc = w$d;
+
+			if ( w$u != "" )
+				meta$url = w$u;
+
+			if ( ! hit?$items )
+				hit$items = set();
+
+			add hit$items[Intel::Item($indicator=w$v, $indicator_type=t,
+			    $meta=meta)];
+			add hit$sources[w$s];
+
+			if ( level_of(w$l) > hit$level )
+				hit$level = level_of(w$l);
+			}
+
+		if ( ! holds )
+			next;
+
+		hit$indicators += confirmed$i;
+		add hit$matched[t];
+		}
+	}
+
+function settle(label: string, o: Open, hits: vector of Confirmed)
+	{
+	delete open_questions[label];
+	delete labels_asked[o$id];
+	local verdict = Verdict($hits=hits);
+	++tally[|hits| > 0 ? "confirmed" : "denied"];
+	hook answered(label, current_time() - o$asked, |hits| > 0);
+
+	if ( |verdicts| < compact_max_verdicts )
+		verdicts[label] = verdict;
+
+	for ( _, late in o$seen )
+		for ( _, key in keys_of(late) )
+			unflag(key, label);
+
+	for ( _, s in o$seen )
+		{
+		replaying = T;
+		verdict_at_hand = verdict;
+		has_verdict = |hits| > 0;
+		Intel::seen(s);
+		}
+
+	replaying = F;
+	has_verdict = F;
+
+	for ( key in copy(o$keys) )
+		waited_enough(key, label);
+	}
+
+function take_answers(client: string, answers: vector of Answer)
+	{
+	for ( _, a in answers )
+		{
+		if ( a$q !in labels_asked )
+			next;
+
+		local label = labels_asked[a$q];
+		local o = open_questions[label];
+
+		if ( client !in o$clients )
+			next;
+
+		delete o$clients[client];
+
+		if ( |a$h| > 0 || |o$clients| == 0 )
+			settle(label, o, a$h);
+		}
+	}
+
+event ThreatHunting::questions_late(upto: count)
+	{
+	while ( oldest_in_time <= upto )
+		{
+		local id = oldest_in_time;
+		++oldest_in_time;
+
+		if ( id !in labels_asked )
+			next;
+
+		local label = labels_asked[id];
+		local o = open_questions[label];
+
+		if ( o$late )
+			next;
+
+		o$late = T;
+
+		for ( _, s in o$seen )
+			capture_unverified(s, types[o$t], label);
+
+		for ( key in copy(o$keys) )
+			waited_enough(key, label);
+		}
+	}
+
+function ask_again()
+	{
+	local at = current_time();
+	local old: vector of string = vector();
+
+	for ( label, o in open_questions )
+		if ( at - o$asked > compact_give_up )
+			old += label;
+		else if ( o$late && |to_ask| < max_in_a_message )
+			for ( client in o$clients )
+				to_ask += Question($q=o$id, $c=client, $t=o$t, $v=o$v, $w=o$w);
+
+	for ( _, label in old )
+		{
+		++dropped["questions without an answer"];
+		delete labels_asked[open_questions[label]$id];
+		delete open_questions[label];
+		}
+
+	send_questions();
+	}
+
+event ThreatHunting::look_after_questions()
+	{
+	looked_after = F;
+
+	if ( |open_questions| == 0 )
+		return;
+
+	looked_after = T;
+	ask_again();
+	schedule again_pause { ThreatHunting::look_after_questions() };
+	}
+
+function forget_verdicts(kind: string, values: vector of string)
+	{
+	if ( |verdicts| == 0 )
+		return;
+
+	local all = kind == "subdomains" || ( |values| == 1 && values[0] == "*" );
+	local prefix = ( kind == "subdomains" ? "domain" : kind ) + " ";
+
+	if ( ! all )
+		{
+		for ( _, value in values )
+			delete verdicts[prefix + value];
+
+		# The domain may stand for others.
+		if ( kind != "domain" )
+			return;
+		}
+
+	local gone: vector of string = vector();
+
+	for ( label, v in verdicts )
+		{
+		if ( ! starts_with(label, prefix) )
+			next;
+
+		if ( all )
+			gone += label;
+		else
+			for ( _, confirmed in v$hits )
+				if ( confirmed$i != label )
+					gone += label;
+		}
+
+	for ( _, label in gone )
+		delete verdicts[label];
+	}
+
+hook compact_values(kind: string, values: vector of string)
+	{
+	forget_verdicts(kind, values);
+	}
+
+hook compact_switched()
+	{
+	set_group("ThreatHunting::compact", compact_on);
+	has_verdict = F;
+	}
+
+event zeek_init()
+	{
+	set_group("ThreatHunting::compact", compact_on);
+	}
