@@ -63,10 +63,11 @@ def ssh(host: str = "127.0.0.1") -> Iterator[int]:
         yield port
 
 
-def get(port: int, host: str, path: str = "/") -> None:
+def get(port: int, host: str, path: str = "/", agent: str | None = None) -> None:
     """Ask the web server for a page of ``host``."""
     connection = http.client.HTTPConnection("127.0.0.1", port)
-    connection.request("GET", path, headers={"Host": host})
+    headers = {"Host": host} | ({} if agent is None else {"User-Agent": agent})
+    connection.request("GET", path, headers=headers)
     assert connection.getresponse().read() == BODY
     connection.close()
 

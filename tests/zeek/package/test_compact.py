@@ -26,17 +26,21 @@ def records(folder: Path, log: str) -> list[dict[str, Any]]:
 
 
 @contextmanager
-def zeek(folder: Path, script: str = "") -> Iterator[CompactLink]:
-    """A Zeek on loopback, when it captures."""
-    with lone_zeek(folder, "-i", "lo", script=script) as (bare, _):
+def zeek(folder: Path, script: str = "") -> Iterator[tuple[CompactLink, int]]:
+    """A Zeek that captures what a web server on loopback says, and the server's port."""
+    with (
+        traffic.web() as port,
+        lone_zeek(folder, "-i", "lo", "-f", f"tcp port {port}", script=script) as (bare, _),
+    ):
         link = CompactLink(int(bare.socket.remote_address[1]))
         link.hello(ZEEK)
-        yield link
+        yield link, port
         link.close()
+        assert "expression error" not in (folder / "said.txt").read_text()
 
 
 def test_a_confirmed_value_is_captured_whole(tmp_path: Path) -> None:
-    with zeek(tmp_path) as link, traffic.web() as port:
+    with zeek(tmp_path) as (link, port):
         link.know("domain evil.example", source="SOAR", level="critical", d="a test")
         link.fill(1, {"domain": ["evil.example", "other.example"]}, ZEEK)
         state = link.hello(ZEEK)["zeek"]
@@ -64,3 +68,203 @@ def test_a_confirmed_value_is_captured_whole(tmp_path: Path) -> None:
         counts = link.hello(ZEEK)["zeek"]
         assert (counts["asked"], counts["confirmed"], counts["denied"], counts["unverified"]) == (1, 1, 0, 0)
         assert (counts["pending"], counts["waiting_records"]) == (0, 0)
+
+
+def test_a_value_that_is_not_armed_after_all_leaves_no_trace(tmp_path: Path) -> None:
+    with zeek(tmp_path) as (link, port):
+        link.fill(1, {"domain": ["fine.example"]}, ZEEK)
+        for _ in range(3):
+            traffic.get(port, "fine.example")
+        link.serve(lambda: link.asked)
+        link.serve(lambda: len(records(tmp_path, "http")) == 3)
+        counts = link.hello(ZEEK)["zeek"]
+        assert (counts["asked"], counts["denied"], counts["unverified"], counts["pending"]) == (1, 1, 0, 0)
+        assert not records(tmp_path, "http-investigation")
+        assert not records(tmp_path, "intel")
+
+
+def test_types_and_subdomains(tmp_path: Path) -> None:
+    """What is armed as a domain is no user agent; a rule stands for names below it, not for those beside it."""
+    with zeek(tmp_path) as (link, port):
+        link.know("domain evil.example", x=True)
+        link.know("software evil.example")
+        link.fill(1, {"domain": ["evil.example", "one.example"], "subdomains": ["evil.example"]}, ZEEK)
+        traffic.get(port, "fine.example", agent="evil.example")
+        traffic.get(port, "notevil.example")
+        traffic.get(port, "www.one.example")
+        traffic.get(port, "a.b.evil.example")
+        [sighting] = link.serve(link.sightings)
+        assert sighting["seen.indicator"] == "a.b.evil.example"
+        [http] = link.serve(lambda: records(tmp_path, "http-investigation"))
+        assert http["host"] == "a.b.evil.example"
+        assert http["threathunting_indicators"] == ["domain evil.example"]
+        assert [one["v"] for one in link.asked] == ["a.b.evil.example"]
+
+
+def test_natively_armed_subnets_and_compact_addresses_make_one_sighting(tmp_path: Path) -> None:
+    with zeek(tmp_path) as (link, port):
+        item = {"v": "127.0.0.0/8", "t": "subnet", "s": "site", "l": "low"}
+        link.command("arm", [item], ZEEK)
+        link.know("addr 127.0.0.1", source="SOAR", level="high")
+        link.fill(1, {"addr": ["127.0.0.1"]}, ZEEK)
+        traffic.get(port, "fine.example")
+        link.serve(lambda: records(tmp_path, "conn-investigation"))
+        assert {tuple(sorted(one["sources"])) for one in link.sightings()} == {("SOAR", "site")}
+        assert sorted(one["seen.where"] for one in link.sightings()) == ["Conn::IN_ORIG", "Conn::IN_RESP"]
+
+
+def test_without_an_answer_it_is_captured_and_says_so(tmp_path: Path) -> None:
+    with zeek(tmp_path) as (link, port):
+        link.know("domain evil.example")
+        link.silent = True
+        link.fill(1, {"domain": ["evil.example", "fine.example"]}, ZEEK, hold=0.5)
+        began = time.monotonic()
+        traffic.get(port, "evil.example")
+        traffic.get(port, "fine.example")
+        found = link.serve(
+            lambda: len(now := records(tmp_path, "http-investigation")) == 2 and now,
+        )
+        assert 0.4 < time.monotonic() - began < 3
+        assert all(one["threathunting_unverified"] is True for one in found)
+        assert sorted(one["threathunting_indicators"][0] for one in found) == [
+            "domain evil.example",
+            "domain fine.example",
+        ]
+        assert not link.sightings()
+        counts = link.hello(ZEEK)["zeek"]
+        assert (counts["unverified"], counts["pending"], counts["waiting_records"]) == (2, 2, 0)
+        # It asks on; with the answer comes the sighting, and what follows is sure.
+        link.silent = False
+        [sighting] = link.serve(link.sightings)
+        assert sighting["seen.indicator"] == "evil.example"
+        link.serve(lambda: link.hello(ZEEK)["zeek"]["pending"] == 0)
+        traffic.get(port, "evil.example")
+        link.serve(lambda: len(records(tmp_path, "http-investigation")) == 3)
+        assert "threathunting_unverified" not in records(tmp_path, "http-investigation")[-1]
+
+
+def test_a_new_connection_is_asked_what_is_open(tmp_path: Path) -> None:
+    with zeek(tmp_path) as (link, port):
+        link.know("domain evil.example")
+        link.fill(1, {"domain": ["evil.example"]}, ZEEK, hold=0.3)
+        link.silent = True
+        traffic.get(port, "evil.example")
+        link.serve(lambda: link.asked)
+        again = CompactLink(int(link.socket.remote_address[1]))
+        link.close()
+        again.items = link.items
+        again.serve(lambda: len(records(tmp_path, "http-investigation")) == 1)
+        again.hello(ZEEK)
+        [sighting] = again.serve(again.sightings)
+        assert sighting["seen.indicator"] == "evil.example"
+        again.close()
+
+
+def test_generations(tmp_path: Path) -> None:
+    """The live one goes on until the next is whole, and what comes meanwhile is in both."""
+    with zeek(tmp_path) as (link, port):
+        for name in ("old", "new", "late"):
+            link.know(f"domain {name}.example")
+
+        def seen(name: str) -> bool:
+            traffic.get(port, f"{name}.example")
+            before = len(link.sightings())
+            link.serve(lambda: len(records(tmp_path, "http")) > seen.count)  # type: ignore[attr-defined]
+            seen.count = len(records(tmp_path, "http"))  # type: ignore[attr-defined]
+            for _ in range(4):
+                link.poll(0.05)
+                link.answer()
+            return len(link.sightings()) > before
+
+        seen.count = 0  # type: ignore[attr-defined]
+        link.fill(1, {"domain": ["old.example"]}, ZEEK)
+        assert seen("old")
+        link.begin(2, ZEEK)
+        link.add(2, "domain", ["new.example"], ZEEK)
+        assert not seen("new")
+        link.add(0, "domain", ["late.example"], ZEEK)
+        assert seen("late")
+        assert link.hello(ZEEK)["zeek"]["compact"]["test"] == {
+            "generation": 1,
+            "building": 2,
+            "exact": 2,
+            "subdomains": 0,
+        }
+        # Not all has come.
+        link.batch += 1
+        link.send("compact_end", link.batch, 2, 2)
+        link.until(lambda _: link.refusals())
+        assert "of generation 2 came 1 of 2 values" in link.refusals()[-1]
+        link.end(2, 1, ZEEK)
+        assert not seen("old")
+        assert seen("new")
+        # Another generation than those there are: nobody's.
+        link.batch += 1
+        link.send("compact_add", link.batch, 7, "domain", "old.example")
+        assert not seen("old")
+        assert not link.acks(link.batch)
+        link.acked(ZEEK, "compact_drop")
+        assert not seen("new")
+        assert link.hello(ZEEK)["zeek"]["mode"] == "native"
+
+
+def test_a_batch_that_comes_again_counts_once(tmp_path: Path) -> None:
+    with zeek(tmp_path) as (link, _):
+        link.begin(1, ZEEK)
+        for _ in range(2):
+            link.send("compact_add", 77, 1, "domain", "a.example\nb.example")
+        link.until_acked(77, ZEEK)
+        link.end(1, 2, ZEEK)
+        for _ in range(2):
+            link.send("compact_add", 78, 0, "domain", "c.example")
+        link.until_acked(78, ZEEK)
+        assert link.hello(ZEEK)["zeek"]["compact"]["test"]["exact"] == 3
+
+
+def test_what_is_removed_is_answered_no(tmp_path: Path) -> None:
+    with zeek(tmp_path) as (link, port):
+        link.know("domain evil.example", x=True)
+        link.fill(1, {"domain": ["evil.example"], "subdomains": ["evil.example"]}, ZEEK)
+        traffic.get(port, "evil.example")
+        traffic.get(port, "www.evil.example")
+        link.serve(lambda: len(link.sightings()) == 2)
+        link.items.clear()
+        link.acked(ZEEK, "compact_forget", "domain", "evil.example")
+        traffic.get(port, "evil.example")
+        traffic.get(port, "www.evil.example")
+        link.serve(lambda: len(records(tmp_path, "http")) == 4)
+        link.serve(lambda: link.hello(ZEEK)["zeek"]["denied"] == 2)
+        assert len(link.sightings()) == 2
+        assert len(records(tmp_path, "http-investigation")) == 2
+        # Armed again, it counts at once: the no is forgotten.
+        link.know("domain evil.example", x=True)
+        link.add(0, "domain", ["evil.example"], ZEEK)
+        traffic.get(port, "evil.example")
+        link.serve(lambda: len(link.sightings()) == 3)
+
+
+def test_an_item_that_expires_while_it_is_remembered_holds_no_more(tmp_path: Path) -> None:
+    with zeek(tmp_path) as (link, port):
+        link.know("domain evil.example", e=time.time() + 2)
+        link.fill(1, {"domain": ["evil.example"]}, ZEEK)
+        traffic.get(port, "evil.example")
+        link.serve(link.sightings)
+        time.sleep(2)
+        traffic.get(port, "evil.example")
+        link.serve(lambda: len(records(tmp_path, "http")) == 2)
+        assert len(link.asked) == 1
+        assert len(records(tmp_path, "http-investigation")) == 1
+
+
+def test_bad_input_is_refused(tmp_path: Path) -> None:
+    with zeek(tmp_path) as (link, _):
+        for setup in ("", "{}", '{"exact": 0, "subdomains": 0}', '{"exact": 1, "subdomains": 1, "rate": 2.0}'):
+            told = len(link.refusals())
+            link.send("compact_begin", 1, 1, setup)
+            link.until(lambda _, told=told: len(link.refusals()) > told)  # type: ignore[misc]
+        link.send("compact_end", 2, 9, 0)
+        link.until(lambda _: "generation 9 was not begun here" in link.refusals()[-1])
+        link.send("verdict", "zeek", "no json", node="zeek")
+        link.until(lambda _: "these are no answers" in link.refusals()[-1])
+        link.send("verdict", "zeek", json.dumps([{"q": 99, "h": []}]), node="zeek")
+        assert link.hello(ZEEK)["zeek"]["mode"] == "native"

@@ -322,7 +322,7 @@ function is_flood(label: string): bool
 		{
 		this_second = second;
 		seen_this_second = 0;
-		seen_of = table();
+		clear_table(seen_of);
 		}
 
 	local n = ++seen_of[label];
