@@ -79,12 +79,19 @@ def say_hello(port: int, host: str = "127.0.0.1") -> None:
         client.sendall(b"SSH-2.0-test_1.0\r\n")
 
 
+def query(name: str, number: int = 7) -> bytes:
+    """A DNS query for the addresses of a name (RFC 1035)."""
+    question = b"".join(bytes([len(label)]) + label.encode() for label in name.split(".")) + b"\0\0\1\0\1"
+    return struct.pack("!6H", number, 0x0100, 1, 0, 0, 0) + question
+
+
 def ask(name: str, server: str = "127.0.0.53") -> None:
     """Ask for a name, and be answered, on port 53, by which Zeek knows DNS."""
-    query = struct.pack("!6H", 7, 0x0100, 1, 0, 0, 0)
-    question = b"".join(bytes([len(label)]) + label.encode() for label in name.split(".")) + b"\0\0\1\0\1"
+    asked = query(name)
     answer = (
-        struct.pack("!6H", 7, 0x8180, 1, 1, 0, 0) + question + b"\xc0\x0c\0\1\0\1\0\0\0\x3c\0\4\xc0\0\2\x07"
+        struct.pack("!6H", 7, 0x8180, 1, 1, 0, 0)
+        + asked[12:]
+        + b"\xc0\x0c\0\1\0\1\0\0\0\x3c\0\4\xc0\0\2\x07"
     )
     with (
         socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as listener,
@@ -92,7 +99,7 @@ def ask(name: str, server: str = "127.0.0.53") -> None:
     ):
         listener.bind((server, 53))
         client.settimeout(5)
-        client.sendto(query + question, (server, 53))
+        client.sendto(asked, (server, 53))
         _, asker = listener.recvfrom(512)
         listener.sendto(answer, asker)
         client.recv(512)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -268,3 +269,82 @@ def test_bad_input_is_refused(tmp_path: Path) -> None:
         link.until(lambda _: "these are no answers" in link.refusals()[-1])
         link.send("verdict", "zeek", json.dumps([{"q": 99, "h": []}]), node="zeek")
         assert link.hello(ZEEK)["zeek"]["mode"] == "native"
+
+
+@contextmanager
+def resolver_zeek(folder: Path, script: str = "") -> Iterator[CompactLink]:
+    """A Zeek that sees DNS on loopback to an address of our own."""
+    with lone_zeek(folder, "-i", "lo", "-f", f"udp port 53 and host {RESOLVER}", script=script) as (bare, _):
+        link = CompactLink(int(bare.socket.remote_address[1]))
+        link.hello(ZEEK)
+        yield link
+        link.close()
+        assert "expression error" not in (folder / "said.txt").read_text()
+
+
+RESOLVER = "127.0.53.77"
+
+
+def ask(names: list[str], rate: float = 10_000) -> None:
+    """Send a DNS query for each name, each a conversation of its own, at a rate a second."""
+    began = time.monotonic()
+    ports = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(200)]
+    for number, name in enumerate(names):
+        if number % 200 == 0:
+            # Another source port, another conversation.
+            for one in ports:
+                one.close()
+            ports = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(200)]
+        ports[number % 200].sendto(traffic.query(name, number & 0xFFFF), (RESOLVER, 53))
+        if number % 100 == 0 and (ahead := number / rate - (time.monotonic() - began)) > 0:
+            time.sleep(ahead)
+    for one in ports:
+        one.close()
+
+
+def test_no_more_records_wait_than_may(tmp_path: Path) -> None:
+    bounds = "redef ThreatHunting::compact_max_held = 20; redef ThreatHunting::compact_max_pending = 50;"
+    with resolver_zeek(tmp_path, bounds) as link:
+        names = [f"n{number}.example" for number in range(100)]
+        for name in names:
+            link.know(f"domain {name}")
+        link.silent = True
+        link.fill(1, {"domain": names}, ZEEK, hold=3)
+        for name in names:
+            traffic.ask(name, RESOLVER)
+        counts = link.serve(lambda: (now := link.hello(ZEEK)["zeek"])["unverified"] >= 80 and now)
+        assert counts["pending"] == 50
+        assert counts["waiting_records"] <= 20
+        assert counts["released"] == 30
+        link.silent = False
+        link.serve(lambda: link.hello(ZEEK)["zeek"]["pending"] == 0, 20)
+        link.serve(lambda: len(records(tmp_path, "dns-investigation")) == 100, 30)
+        counts = link.hello(ZEEK)["zeek"]
+        assert any("50 questions beyond a limit" in text for text in counts["problems"]), counts["problems"]
+        assert counts["confirmed"] == 50
+        sure = {one["query"] for one in records(tmp_path, "dns-investigation") if "threathunting_unverified" not in one}
+        assert sure <= set(names[:50])
+        assert len(link.sightings()) == 50
+
+
+def test_a_flood_of_one_value_is_sampled_and_others_are_not(tmp_path: Path) -> None:
+    bounds = "redef ThreatHunting::compact_max_rate = 200;"
+    with resolver_zeek(tmp_path, bounds) as link:
+        link.know("domain google.example")
+        link.know("domain evil.example")
+        link.fill(1, {"domain": ["google.example", "evil.example"]}, ZEEK)
+        ask(["google.example", "evil.example"], 100)
+        link.serve(lambda: len(link.sightings()) == 2)
+        ask((["google.example"] * 99 + ["evil.example"]) * 20, 2000)
+        link.serve(lambda: link.hello(ZEEK)["zeek"]["sampled"] > 0)
+        link.serve(lambda: sum(one["seen.indicator"] == "evil.example" for one in link.sightings()) == 21)
+        counts = link.hello(ZEEK)["zeek"]
+        sampled = counts["sampled"]
+        assert any(f"{sampled} sightings of what was seen too often" in text for text in counts["problems"])
+        of_google = sum(one["seen.indicator"] == "google.example" for one in link.sightings())
+        assert of_google + sampled == 1981
+        # And when it is over, all is taken again.
+        time.sleep(1.1)
+        ask(["google.example"] * 5, 100)
+        link.serve(lambda: sum(one["seen.indicator"] == "google.example" for one in link.sightings()) == of_google + 5)
+        assert link.hello(ZEEK)["zeek"]["sampled"] == sampled
