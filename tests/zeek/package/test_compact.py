@@ -348,3 +348,31 @@ def test_a_flood_of_one_value_is_sampled_and_others_are_not(tmp_path: Path) -> N
         ask(["google.example"] * 5, 100)
         link.serve(lambda: sum(one["seen.indicator"] == "google.example" for one in link.sightings()) == of_google + 5)
         assert link.hello(ZEEK)["zeek"]["sampled"] == sampled
+
+
+def test_what_is_seen_only_when_a_record_is_written_waits_and_is_sighted_once(tmp_path: Path) -> None:
+    """Versions of SSH are looked at in ssh.log's records."""
+    with (
+        traffic.ssh() as port,
+        lone_zeek(tmp_path, "-i", "lo", "-f", f"tcp port {port}") as (bare, _),
+    ):
+        link = CompactLink(int(bare.socket.remote_address[1]))
+        link.hello(ZEEK)
+        link.know("software openssh_9.6")
+        link.fill(1, {"software": ["openssh_9.6"]}, ZEEK)
+        traffic.say_hello(port)
+        link.serve(lambda: records(tmp_path, "conn-investigation"))
+        [ssh] = records(tmp_path, "ssh-investigation")
+        assert ssh["threathunting_indicators"] == ["software openssh_9.6"]
+        assert "threathunting_unverified" not in ssh
+        assert [one["seen.where"] for one in link.serve(link.sightings)] == ["SSH::IN_SERVER_VERSION"]
+        # Without an answer it is captured after a while, and sighted when the answer comes.
+        link.silent = True
+        link.acked(ZEEK, "compact_forget", "software", "*")
+        traffic.say_hello(port)
+        link.serve(lambda: len(records(tmp_path, "conn-investigation")) == 2)
+        assert records(tmp_path, "ssh-investigation")[1]["threathunting_unverified"] is True
+        assert len(link.sightings()) == 1
+        link.silent = False
+        link.serve(lambda: len(link.sightings()) == 2)
+        link.close()

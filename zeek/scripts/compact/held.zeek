@@ -77,11 +77,12 @@ hook waits_no_more(key: string)
 		}
 	}
 
-# Last: what others veto needs no wait.
+# Last: what others veto needs no wait. Some records are looked at only when they are
+# written, so each is asked about.
 hook Log::log_stream_policy(rec: any, id: Log::ID) &priority=-100
     &group="ThreatHunting::compact"
 	{
-	if ( |waiting| == 0 || id !in policy_of )
+	if ( id !in policy_of )
 		return;
 
 	local keys = waiting_of(rec, id, policy_of[id]);

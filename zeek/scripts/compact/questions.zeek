@@ -272,14 +272,20 @@ function ask_for(s: Intel::Seen, t: Intel::Type, value: string, label: string)
 	{
 	if ( |open_questions| >= compact_max_pending )
 		{
+		# When it is written it is looked at once more.
+		if ( probing )
+			return F;
+
 		++dropped["questions"];
 		capture_unverified(s, t, label);
 		return F;
 		}
 
-	local o = Open($id=++last_question, $seen=vector(s), $keys=set(),
-	    $clients=clients_that_have(t, value, label), $t=type_names[t], $v=value,
-	    $w=cat(s$where), $asked=current_time());
+	local o = Open($id=++last_question, $seen=vector(), $keys=set(), $clients=clients_that_have(t, value, label), $t=type_names[t],
+	    $v=value, $w=cat(s$where), $asked=current_time());
+
+	if ( ! probing )
+		o$seen += s;
 
 	open_questions[label] = o;
 	labels_asked[o$id] = label;
@@ -307,7 +313,8 @@ function join_question(o: Open, s: Intel::Seen, t: Intel::Type, label: string)
 
 	o$seen += s;
 
-	if ( o$late )
+	# What is seen in a record that is being written can't wait any more.
+	if ( o$late || s?$threathunting_id )
 		capture_unverified(s, t, label);
 	else
 		wait_for(label, o, s);
@@ -356,6 +363,21 @@ hook Intel::seen_policy(s: Intel::Seen, found: bool) &priority=105
 		return;
 
 	local label = type_names[t] + " " + value;
+
+	# A record is looked at whether it has to wait. If it is written, it is looked at
+	# once more, and then it counts.
+	if ( probing )
+		{
+		if ( label !in verdicts && may_be_armed(t, value, label) )
+			{
+			if ( label !in open_questions )
+				ask_for(s, t, value, label);
+			else if ( ! open_questions[label]$late )
+				wait_for(label, open_questions[label], s);
+			}
+
+		break;
+		}
 
 	if ( ! may_be_armed(t, value, label) )
 		return;
