@@ -89,9 +89,7 @@ def ask(name: str, server: str = "127.0.0.53") -> None:
     """Ask for a name, and be answered, on port 53, by which Zeek knows DNS."""
     asked = query(name)
     answer = (
-        struct.pack("!6H", 7, 0x8180, 1, 1, 0, 0)
-        + asked[12:]
-        + b"\xc0\x0c\0\1\0\1\0\0\0\x3c\0\4\xc0\0\2\x07"
+        struct.pack("!6H", 7, 0x8180, 1, 1, 0, 0) + asked[12:] + b"\xc0\x0c\0\1\0\1\0\0\0\x3c\0\4\xc0\0\2\x07"
     )
     with (
         socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as listener,

@@ -219,7 +219,14 @@ hook Intel::seen_policy(s: Intel::Seen, found: bool) &priority=-100
 	if ( found )
 		return;
 
-	# A subdomain, which the store doesn't know.
+	# A subdomain, or what an answer confirmed: the store doesn't know it, and the
+	# framework goes no further.
+	if ( s?$host )
+		{
+		s$indicator = cat(s$host);
+		s$indicator_type = Intel::ADDR;
+		}
+
 	if ( ! s?$node )
 		s$node = peer_description;
 

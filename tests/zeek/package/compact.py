@@ -28,7 +28,13 @@ class CompactLink(Link):
         self.items.setdefault(label, []).append({"v": value, "t": kind, "s": source, "l": level, **more})
 
     def fill(
-        self, generation: int, values: dict[str, list[str]], nodes: set[str], *, hold: float = 2.0, size: int = 1000
+        self,
+        generation: int,
+        values: dict[str, list[str]],
+        nodes: set[str],
+        *,
+        hold: float = 2.0,
+        size: int = 1000,
     ) -> None:
         """A generation from its begin to its swap."""
         self.begin(generation, nodes, hold=hold, size=size)

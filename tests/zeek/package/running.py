@@ -73,7 +73,8 @@ def investigations(found: Mapping[str, Records]) -> dict[str, Records]:
     }
 
 
-MARKS = ("threathunting", "threathunting_indicators", "threathunting_where", "threathunting_level")
+MARKS: tuple[str, ...] = ("threathunting", "threathunting_indicators", "threathunting_where")
+MARKS += ("threathunting_level", "threathunting_unverified")
 CONTENT: tuple[str, ...] = ("request_headers", "request_body", "request_body_sha256")
 CONTENT += tuple(name.replace("request", "response") for name in CONTENT)
 

@@ -259,7 +259,12 @@ def test_an_item_that_expires_while_it_is_remembered_holds_no_more(tmp_path: Pat
 
 def test_bad_input_is_refused(tmp_path: Path) -> None:
     with zeek(tmp_path) as (link, _):
-        for setup in ("", "{}", '{"exact": 0, "subdomains": 0}', '{"exact": 1, "subdomains": 1, "rate": 2.0}'):
+        for setup in (
+            "",
+            "{}",
+            '{"exact": 0, "subdomains": 0}',
+            '{"exact": 1, "subdomains": 1, "rate": 2.0}',
+        ):
             told = len(link.refusals())
             link.send("compact_begin", 1, 1, setup)
             link.until(lambda _, told=told: len(link.refusals()) > told)  # type: ignore[misc]
@@ -322,7 +327,11 @@ def test_no_more_records_wait_than_may(tmp_path: Path) -> None:
         counts = link.hello(ZEEK)["zeek"]
         assert any("50 questions beyond a limit" in text for text in counts["problems"]), counts["problems"]
         assert counts["confirmed"] == 50
-        sure = {one["query"] for one in records(tmp_path, "dns-investigation") if "threathunting_unverified" not in one}
+        sure = {
+            one["query"]
+            for one in records(tmp_path, "dns-investigation")
+            if "threathunting_unverified" not in one
+        }
         assert sure <= set(names[:50])
         assert len(link.sightings()) == 50
 
@@ -346,7 +355,11 @@ def test_a_flood_of_one_value_is_sampled_and_others_are_not(tmp_path: Path) -> N
         # And when it is over, all is taken again.
         time.sleep(1.1)
         ask(["google.example"] * 5, 100)
-        link.serve(lambda: sum(one["seen.indicator"] == "google.example" for one in link.sightings()) == of_google + 5)
+        link.serve(
+            lambda: (
+                sum(one["seen.indicator"] == "google.example" for one in link.sightings()) == of_google + 5
+            )
+        )
         assert link.hello(ZEEK)["zeek"]["sampled"] == sampled
 
 

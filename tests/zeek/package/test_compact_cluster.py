@@ -54,7 +54,11 @@ def test_workers_ask_and_a_late_one_is_filled_alone(backend: str, tmp_path: Path
 
         seen(link, one, "a.example")
         [sighting] = link.sightings()
-        assert (sighting["seen.node"], sighting["level"], sighting["sources"]) == ("worker-1", "critical", ["SOAR"])
+        assert (sighting["seen.node"], sighting["level"], sighting["sources"]) == (
+            "worker-1",
+            "critical",
+            ["SOAR"],
+        )
         captured = written(nodes, link, "http-investigation", lambda found: found)
         assert {record["host"] for record in captured} == {"a.example"}
         written(nodes, link, "conn-investigation", lambda found: found)
