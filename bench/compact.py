@@ -1,0 +1,321 @@
+"""Compact arming at ten million indicators, beside native arming at one million, on a real Zeek and a real Kafka.
+
+    make bench-compact        or    THREATHUNTING_ZEEK=/opt/zeek python bench/compact.py [only ...]
+
+Needs what bench/sensor.py needs. `only` names parts: memory, throughput. With `--scale 0.01` sets are smaller,
+to try it.
+A cluster of manager, logger, proxy and one worker, the service, and the broker share this machine.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median, quantiles
+from typing import Any
+
+from confluent_kafka import Producer
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+from measure import cpus  # noqa: E402
+from sensor import multiply  # noqa: E402
+from tests.broker import Broker  # noqa: E402
+from tests.live import Service, Topics  # noqa: E402
+from tests.zeek import traffic  # noqa: E402
+from tests.zeek.package.cluster import Cluster  # noqa: E402
+from tests.zeek.package.link import Link, encode, lone_zeek  # noqa: E402
+from tests.zeek.package.running import environment, program  # noqa: E402
+
+PARTS = ("memory", "throughput")
+NATIVE = 1_000_000
+COMPACT = 10_000_000
+CANDIDATES_A_SECOND = 1_000
+LATENCY_SECONDS = 20
+RESOLVER = "127.0.53.78"
+
+SCRIPT = """
+redef Log::default_rotation_interval = 0sec;
+global waits = open("waits.txt");
+hook ThreatHunting::answered(label: string, waited: interval, confirmed: bool)
+    { print waits, fmt("%.6f", waited); flush_all(); }
+"""
+
+
+def name_of(number: int) -> str:
+    return f"c{number}.bad{number % 7919}.test"
+
+
+def rss(pid: int) -> float:
+    """Resident memory in MB."""
+    return float(re.search(r"VmRSS:\s+(\d+)", Path(f"/proc/{pid}/status").read_text())[1]) / 1000  # type: ignore[index]
+
+
+def peak(pid: int) -> float:
+    """The most that was ever resident, in MB."""
+    return float(re.search(r"VmHWM:\s+(\d+)", Path(f"/proc/{pid}/status").read_text())[1]) / 1000  # type: ignore[index]
+
+
+def processor(pid: int) -> float:
+    """Processor seconds of a process so far."""
+    user, system = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:13]
+    return (int(user) + int(system)) / 100
+
+
+def produce(topics: Topics, broker: Broker, count: int) -> None:
+    """A feed of domains as a SOAR sends them, keyed as ours."""
+    settings = {"linger.ms": 50, "compression.type": "lz4", "queue.buffering.max.messages": 2_000_000}
+    producer = Producer(broker.client(**{key.replace(".", "_"): value for key, value in settings.items()}))
+    for number in range(count):
+        name = name_of(number)
+        value = f'{{"ioc":"{name}","type":"domain","meta":{{"source":"feed","level":"medium"}}}}'
+        while True:
+            try:
+                producer.produce(topics["intelligence"], value, f"domain|{name}|feed")
+                break
+            except BufferError:
+                producer.poll(0.1)
+        if not number % 10_000:
+            producer.poll(0)
+    assert producer.flush(300) == 0
+
+
+@dataclass
+class Row:
+    """What one way of arming takes."""
+
+    indicators: int
+    ready: float = 0.0
+    arming: float = 0.0
+    resync: float = 0.0
+    worker_before: float = 0.0
+    worker: float = 0.0
+    worker_peak: float = 0.0
+    manager: float = 0.0
+    service: float = 0.0
+    service_peak: float = 0.0
+    latency: str = "at once"
+
+
+def sensor(service: Service) -> dict[str, Any]:
+    found: dict[str, Any] = service.status()["sensors"][0]
+    return found
+
+
+def measured(folder: Path, broker: Broker, mode: str, count: int) -> Row:
+    row = Row(count)
+    topics = Topics(broker)
+    produce(topics, broker, count)
+    nodes = Cluster(folder / mode, "broker", SCRIPT)
+    service = Service(
+        folder / f"service-{mode}",
+        topics,
+        zeek=[{"url": f"ws://127.0.0.1:{nodes.port}", "name": "edge", "mode": mode}],
+        intel={"store": "disk" if mode == "compact" else "memory"},
+    )
+    try:
+        began = time.monotonic()
+        service.start(ready=False)
+        service.wait(lambda: service.get("/readyz")[0] == 200, "ready", 1200)
+        row.ready = time.monotonic() - began
+        for name in ("manager", "logger-1", "proxy-1"):
+            nodes.start(name)
+        service.wait(lambda: len(sensor(service)["nodes"]) == 1, "connected", 60)
+        if mode == "native":
+            # The manager has its share before the worker is there; the worker's is what is measured.
+            service.wait(lambda: all(node["complete"] for node in sensor(service)["nodes"]), "manager", 600)
+        worker_args = ("-i", "lo", "-f", f"udp port 53 and host {RESOLVER}")
+        nodes.start("worker-1", *worker_args)
+        pid = nodes.nodes["worker-1"].pid
+        service.wait(lambda: "worker-1" in {node["name"] for node in sensor(service)["nodes"]}, "there", 60)
+        began, row.worker_before = time.monotonic(), rss(pid)
+        service.wait(lambda: bool(sensor(service)["armed"]), "armed", 1200)
+        row.arming = time.monotonic() - began
+        time.sleep(5)
+        row.worker, row.worker_peak = rss(pid), peak(pid)
+        row.manager = rss(nodes.nodes["manager"].pid)
+        boot = next(node["boot"] for node in sensor(service)["nodes"] if node["name"] == "worker-1")
+        nodes.kill("worker-1")
+        began = time.monotonic()
+        nodes.start("worker-1", *worker_args)
+
+        def again() -> bool:
+            told = sensor(service)
+            return bool(told["armed"]) and any(
+                node["name"] == "worker-1" and node["boot"] not in ("", boot) for node in told["nodes"]
+            )
+
+        service.wait(again, "armed again", 1200)
+        row.resync = time.monotonic() - began
+        if mode == "compact":
+            row.latency = latency(folder / mode / "worker-1" / "waits.txt", count)
+        assert service.process is not None
+        row.service, row.service_peak = rss(service.process.pid), peak(service.process.pid)
+    finally:
+        service.kill()
+        nodes.stop()
+    return row
+
+
+def latency(waits: Path, count: int) -> str:
+    """Ask for armed names, each another one, and read how long their answers took."""
+    chance = random.Random(7)
+    client = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    began = time.monotonic()
+    total = CANDIDATES_A_SECOND * LATENCY_SECONDS
+    for number in range(total):
+        client.sendto(traffic.query(name_of(chance.randrange(count)), number & 0xFFFF), (RESOLVER, 53))
+        if (ahead := number / CANDIDATES_A_SECOND - (time.monotonic() - began)) > 0:
+            time.sleep(ahead)
+    rate = total / (time.monotonic() - began)
+    time.sleep(3)
+    found = [float(line) for line in waits.read_text().split()]
+    cuts = quantiles(found, n=100)
+    return (
+        f"p50 {cuts[49] * 1000:.1f} ms, p99 {cuts[98] * 1000:.1f} ms, most {max(found) * 1000:.0f} ms "
+        f"({len(found):,} answers, {rate:,.0f} candidates/s)"
+    )
+
+
+def memory(folder: Path, scale: float) -> None:
+    """Memory, arming, resync and latency, in one table."""
+    rows = {}
+    for mode, count in (("native", NATIVE), ("compact", COMPACT)):
+        with Broker(folder / f"kafka-{mode}", heap_mb=1024) as broker:
+            rows[mode] = measured(folder, broker, mode, int(count * scale))
+        shutil.rmtree(folder / f"kafka-{mode}", ignore_errors=True)
+    lines = [
+        ("indicators", lambda row: f"{row.indicators:,}"),
+        ("worker: RSS over unarmed", lambda row: f"{row.worker - row.worker_before:+,.0f} MB"),
+        ("worker: RSS, and at most", lambda row: f"{row.worker:,.0f} MB, {row.worker_peak:,.0f} MB"),
+        ("manager: RSS", lambda row: f"{row.manager:,.0f} MB"),
+        ("arming a worker", lambda row: f"{row.arming:.1f} s, {row.indicators / row.arming:,.0f}/s"),
+        ("a worker killed, begun anew, armed", lambda row: f"{row.resync:.1f} s"),
+        ("service: RSS, and at most", lambda row: f"{row.service:,.0f} MB, {row.service_peak:,.0f} MB"),
+        ("service: from start to ready, by Kafka", lambda row: f"{row.ready:.0f} s"),
+        ("from seen to known", lambda row: row.latency),
+    ]
+    print(f"| | {' | '.join(rows)} |\n|---|{'---|' * len(rows)}")
+    for what, told in lines:
+        print(f"| {what} | {' | '.join(told(row) for row in rows.values())} |", flush=True)
+
+
+READER = """
+event zeek_init() &priority=-1000 { suspend_processing(); }
+event ThreatHunting::hello(version: count, client: string) &priority=-1000
+    { if ( client == "go" ) continue_processing(); }
+"""
+
+
+def throughput(folder: Path, scale: float, runs: int = 3, copies: int = 500) -> None:
+    """Processor seconds of a Zeek that reads a large capture: without the package, and with the filter full."""
+    capture = folder / "large.pcap"
+    packets = multiply(ROOT / "examples" / "traffic.pcap", capture, copies)
+    count = int(COMPACT * scale)
+    took: dict[str, list[float]] = {"without the package": [], f"filters with {count:,}": []}
+    for _ in range(runs):
+        took["without the package"].append(plain_seconds(capture, folder))
+        took[f"filters with {count:,}"].append(filtered_seconds(capture, folder, count))
+    base = median(took["without the package"])
+    print(
+        f"capture of {capture.stat().st_size / 1e6:.0f} MB, {packets:,} packets; processor seconds, median of {runs}"
+    )
+    for name, seconds in took.items():
+        print(f"  {name}: {median(seconds):.1f} s, {100 * (median(seconds) / base - 1):+.1f} %", flush=True)
+
+
+def plain_seconds(capture: Path, folder: Path) -> float:
+    where = folder / "plain"
+    shutil.rmtree(where, ignore_errors=True)
+    where.mkdir()
+    command = [program(), "-C", "-r", str(capture), "LogAscii::use_json=T"]
+    return _seconds(command, where)
+
+
+def _seconds(command: list[str], where: Path) -> float:
+    timed = ["bash", "-c", 'TIMEFORMAT="%U %S"; time "$@"', "time", *command]
+    done = subprocess.run(timed, cwd=where, env=environment(), capture_output=True, text=True, check=True)
+    user, system = done.stderr.strip().splitlines()[-1].split()
+    return float(user) + float(system)
+
+
+def filtered_seconds(capture: Path, folder: Path, count: int) -> float:
+    """Of the capture alone, once the filters are full."""
+    where = folder / "filtered"
+    shutil.rmtree(where, ignore_errors=True)
+    with lone_zeek(where, "-r", str(capture), script=READER) as (link, process):
+        fill(link, count)
+        full = processor(process.pid)
+        link.send("hello")
+        link.client = "go"
+        link.send("hello")
+        conn = where / "conn.log"
+        size, last = -1, full
+        # It goes on listening when the capture has ended.
+        while conn.exists() is False or size != conn.stat().st_size or processor(process.pid) - last > 0.02:
+            size = conn.stat().st_size if conn.exists() else -1
+            last = processor(process.pid)
+            time.sleep(1)
+        return last - full
+
+
+def fill(link: Link, count: int) -> None:
+    """A generation of so many domains, by a bare loop."""
+    link.send(
+        "compact_begin", 1, 1, f'{{"exact": {count}, "subdomains": {max(count // 10, 1)}, "rate": 0.000001}}'
+    )
+    link.until_acked(1, {"zeek"})
+    size, acked, sent = min(5_000, count), 0, 0
+    while acked < count // size:
+        while sent < count // size and sent - acked < 8:
+            values = "\n".join(name_of(number) for number in range(sent * size, (sent + 1) * size))
+            sent += 1
+            link.socket.send(
+                encode(
+                    "/threathunting/command/",
+                    "ThreatHunting::compact_add",
+                    1,
+                    link.client,
+                    sent + 1,
+                    1,
+                    "domain",
+                    values,
+                )
+            )
+        link.events.clear()
+        link.poll(30)
+        acked += sum(name == "ThreatHunting::ack" for name, _ in link.events)
+    link.send("compact_end", sent + 2, 1, sent * size)
+    link.until_acked(sent + 2, {"zeek"})
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("only", nargs="*", choices=[*PARTS, []], default=[])
+    parser.add_argument("--scale", type=float, default=1.0)
+    given = parser.parse_args()
+    (ROOT / ".cache").mkdir(exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix="bench-compact-", dir=ROOT / ".cache"))
+    told = subprocess.run([program(), "--version"], capture_output=True, text=True, check=True).stdout
+    print(f"{cpus()} cores, {told.strip().rpartition('/')[2]}", flush=True)
+    try:
+        for name in given.only or PARTS:
+            {"memory": memory, "throughput": throughput}[name](folder, given.scale)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    main()
