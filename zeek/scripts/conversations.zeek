@@ -17,8 +17,8 @@ export {
 		level: count &default=0;
 		## When its connection was found to have ended.
 		ended: time &optional;
-		## Whether nothing of it is sure.
-		unverified: bool &default=F;
+		## Those of the indicators that no answer has confirmed in time.
+		unsure: set[string] &default=set();
 	};
 
 	## What an investigation record tells besides its log's own fields.
@@ -100,6 +100,10 @@ global has_file_at_hand = F;
 # Whether a policy hook is only asked which conversation its record is of.
 global probing = F;
 
+# Whether the record that policy hooks are asked about is not written now, but
+# once an answer has come.
+global passed_over = F;
+
 global probed: vector of string = vector();
 
 global marks = Marks($threathunting=T, $threathunting_indicators=vector(),
@@ -142,13 +146,30 @@ function add_reasons(f: Flag, hit: Hit, where: string)
 
 		f$indicators += indicator;
 		f$where += where;
+
+		if ( hit$unverified )
+			add f$unsure[indicator];
 		}
 
 	if ( hit$level > f$level )
 		f$level = hit$level;
 
 	if ( ! hit$unverified )
-		f$unverified = F;
+		for ( _, sure in hit$indicators )
+			delete f$unsure[sure];
+	}
+
+# Whether nothing of it is sure.
+function is_unsure(f: Flag): bool
+	{
+	if ( |f$unsure| == 0 )
+		return F;
+
+	for ( _, indicator in f$indicators )
+		if ( indicator !in f$unsure )
+			return F;
+
+	return T;
 	}
 
 function flag(uid: string, id: conn_id, hit: Hit, where: string)
@@ -161,7 +182,7 @@ function flag(uid: string, id: conn_id, hit: Hit, where: string)
 			return;
 			}
 
-		flagged[uid] = Flag($id=id, $unverified=hit$unverified);
+		flagged[uid] = Flag($id=id);
 		}
 
 	add_reasons(flagged[uid], hit, where);
@@ -177,7 +198,7 @@ function flag_file(fuid: string, hit: Hit, where: string)
 			return;
 			}
 
-		flagged_files[fuid] = Flag($unverified=hit$unverified);
+		flagged_files[fuid] = Flag();
 		}
 
 	add_reasons(flagged_files[fuid], hit, where);
@@ -201,10 +222,11 @@ function unflag(key: string, indicator: string)
 	{
 	for ( _, flags in vector(flagged, flagged_files) )
 		{
-		if ( key !in flags || ! flags[key]$unverified )
+		if ( key !in flags || indicator !in flags[key]$unsure )
 			next;
 
 		local f = flags[key];
+		delete f$unsure[indicator];
 		local indicators: vector of string = vector();
 		local where: vector of string = vector();
 
@@ -245,7 +267,7 @@ function mark(f: Flag)
 	marks$threathunting_where = f$where;
 	marks$threathunting_level = levels[f$level];
 
-	if ( f$unverified )
+	if ( is_unsure(f) )
 		marks$threathunting_unverified = T;
 	else
 		delete marks$threathunting_unverified;
@@ -267,6 +289,9 @@ event flush_captured() &priority=100
 
 function captured(key: string): bool
 	{
+	if ( passed_over )
+		return F;
+
 	if ( probing )
 		{
 		if ( key in waiting )
@@ -305,8 +330,8 @@ function captured_file(): bool
 	return captured(file_at_hand$id);
 	}
 
-function waiting_of(rec: any, id: Log::ID, policy: Log::PolicyHook)
-    : vector of string
+function waiting_of(rec: any, id: Log::ID, policy: Log::PolicyHook): vector of
+    string
 	{
 	probing = T;
 	probed = vector();
@@ -322,6 +347,7 @@ function current_marks(path: string): Marks
 
 event file_state_remove(f: fa_file) &priority=100 &group="ThreatHunting::armed"
 	{
+	passed_over = F;
 	file_at_hand = f;
 	has_file_at_hand = T;
 	}

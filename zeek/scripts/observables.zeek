@@ -63,14 +63,15 @@ function look(uid: string, id: conn_id, value: string, t: Intel::Type,
     where: Intel::Where)
 	{
 	if ( in_store[t] > 0 && |value| > 0 )
-		ask_about(Intel::Seen($indicator=value, $indicator_type=t, $where=where), uid, id);
+		ask_about(Intel::Seen($indicator=value, $indicator_type=t, $where=where), uid,
+		    id);
 	}
 
 function look_addr(uid: string, id: conn_id, host: addr, where: Intel::Where)
 	{
 	if ( looks_for_addrs() )
-		ask_about(Intel::Seen($host=host, $indicator_type=Intel::ADDR, $where=where), uid,
-		    id);
+		ask_about(Intel::Seen($host=host, $indicator_type=Intel::ADDR, $where=where),
+		    uid, id);
 	}
 
 function look_host(uid: string, id: conn_id, host: string, where: Intel::Where)

@@ -17,6 +17,7 @@ class CompactLink(Link):
 
     def __init__(self, port: int, client: str = "test") -> None:
         super().__init__(port, client)
+        self.port = port
         self.items: dict[str, list[dict[str, Any]]] = {}
         self.asked: list[dict[str, Any]] = []
         self.silent = False

@@ -43,7 +43,7 @@ def test_the_package_manager_finds_the_scripts() -> None:
 
 
 def test_no_script_is_left_out() -> None:
-    for folder in (PACKAGE, PACKAGE / "plugins"):
+    for folder in (PACKAGE, PACKAGE / "plugins", PACKAGE / "compact"):
         loaded = (folder / "__load__.zeek").read_text()
         for path in folder.iterdir():
             if path.stem in ("__load__", "listen", "normalized") or path.name.startswith("."):

@@ -124,9 +124,14 @@ function begin_filters(client: string, generation: count, setup: string): string
 
 	local s = parsed$v as CompactSetup;
 
-	if ( generation == 0 || s$exact == 0 || s$exact > max_filter_values
-	    || s$subdomains > max_filter_values || s$rate <= 0.0 || s$rate >= 0.5
-	    || s$hold <= 0.0 || s$hold > 60.0 )
+	if ( generation == 0
+	    || s$exact == 0
+	    || s$exact > max_filter_values
+	    || s$subdomains > max_filter_values
+	    || s$rate <= 0.0
+	    || s$rate >= 0.5
+	    || s$hold <= 0.0
+	    || s$hold > 60.0 )
 		return fmt("generation %d has an impossible setup: %s", generation, setup);
 
 	if ( client !in compact )
@@ -145,11 +150,10 @@ function begin_filters(client: string, generation: count, setup: string): string
 
 	compact_hold = double_to_interval(s$hold);
 	local subdomains = s$subdomains > 0 ? s$subdomains : 1;
-	c$building = Filters($generation=generation,
-	    $exact=bloomfilter_basic_init(s$rate, s$exact, client),
-	    $subdomains=bloomfilter_basic_init(s$rate, subdomains, client + " subdomains"),
-	    $kinds=table(), $batches=set(), $bytes=bytes_of(s$exact, s$rate) +
-	    bytes_of(subdomains, s$rate));
+	c$building = Filters($generation=generation, $exact=bloomfilter_basic_init(
+	    s$rate, s$exact, client), $subdomains=bloomfilter_basic_init(s$rate,
+	    subdomains, client + " subdomains"), $kinds=table(), $batches=set(),
+	    $bytes=bytes_of(s$exact, s$rate) + bytes_of(subdomains, s$rate));
 	return "";
 	}
 
@@ -181,7 +185,8 @@ function tell_kind(kind: string, value: string, there: bool)
 	ours = before;
 	}
 
-function add_values(f: Filters, kind: string, values: vector of string, live: bool)
+function add_values(f: Filters, kind: string, values: vector of string,
+    live: bool)
 	{
 	if ( kind == "subdomains" )
 		{
@@ -390,8 +395,8 @@ function may_be_armed(t: Intel::Type, value: string, label: string): bool
 	return F;
 	}
 
-function clients_that_have(t: Intel::Type, value: string, label: string)
-    : set[string]
+function clients_that_have(t: Intel::Type, value: string, label: string): set[
+    string]
 	{
 	local found: set[string] = set();
 

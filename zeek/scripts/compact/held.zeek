@@ -1,5 +1,8 @@
 ##! Records of conversations about which an answer is awaited wait with it, each for
 ##! a bounded time and within a bounded number.
+##!
+##! Not by ``Log::delay``, which waits with the record itself: scripts of FTP, SMB and
+##! others go on with theirs for the next line. What waits here is a copy.
 
 @load ../investigations
 @load ./questions
@@ -18,14 +21,20 @@ export {
 type Held: record {
 	id: Log::ID;
 	rec: any;
-	token: Log::DelayToken &optional;
 	keys: vector of string;
 	## The file whose last events it was written in.
 	f: fa_file &optional;
-	done: bool &default=F;
+	## The one whose last events are being handled when it goes on.
+	f_now: fa_file &optional;
 };
 
 global held: table[string] of vector of Held;
+
+# Whether a record goes on that has waited.
+global going_on = F;
+
+# Zeek ends: nothing waits any more.
+global ending = F;
 
 function still_waits(h: Held): bool
 	{
@@ -36,25 +45,34 @@ function still_waits(h: Held): bool
 	return F;
 	}
 
-# Runs when it goes on to the filters, whatever the reason.
-function let_go(h: Held): bool
+function go_on(h: Held)
 	{
-	h$done = T;
-
 	if ( held_count > 0 )
 		--held_count;
 
-	for ( _, key in h$keys )
-		give_up_waiting(key);
-
 	# Certificates and executables are told by their file.
+	local has_now = has_file_at_hand;
+
 	if ( h?$f )
 		{
+		if ( has_now )
+			h$f_now = file_at_hand;
+
 		file_at_hand = h$f;
 		has_file_at_hand = T;
 		}
 
-	return T;
+	going_on = T;
+	Log::write(h$id, h$rec);
+	going_on = F;
+
+	if ( h?$f )
+		{
+		has_file_at_hand = has_now;
+
+		if ( h?$f_now )
+			file_at_hand = h$f_now;
+		}
 	}
 
 hook waits_no_more(key: string)
@@ -67,22 +85,30 @@ hook waits_no_more(key: string)
 
 	for ( _, h in all )
 		{
-		if ( h$done || still_waits(h) )
-			next;
+		if ( ! still_waits(h) )
+			go_on(h);
+		else
+			# Each waits in one place.
+			for ( _, other in h$keys )
+				if ( other in waiting )
+					{
+					if ( other !in held )
+						held[other] = vector();
 
-		Log::delay_finish(h$id, h$rec, h$token);
-
-		if ( h?$f )
-			has_file_at_hand = F;
+					held[other] += h;
+					break;
+					}
 		}
 	}
 
-# Last: what others veto needs no wait. Some records are looked at only when they are
-# written, so each is asked about.
-hook Log::log_stream_policy(rec: any, id: Log::ID) &priority=-100
+# First, so that hooks of others run once, when it goes on. Some records are looked
+# at only when they are written, so each is asked about.
+hook Log::log_stream_policy(rec: any, id: Log::ID) &priority=1000
     &group="ThreatHunting::compact"
 	{
-	if ( id !in policy_of )
+	passed_over = F;
+
+	if ( going_on || ending || id !in policy_of )
 		return;
 
 	local keys = waiting_of(rec, id, policy_of[id]);
@@ -98,51 +124,37 @@ hook Log::log_stream_policy(rec: any, id: Log::ID) &priority=-100
 		return;
 		}
 
-	local h = Held($id=id, $rec=rec, $keys=keys);
+	local h = Held($id=id, $rec=copy(rec), $keys=keys);
 
 	if ( has_file_at_hand )
 		h$f = file_at_hand;
 
+	if ( keys[0] !in held )
+		held[keys[0]] = vector();
+
+	held[keys[0]] += h;
 	++held_count;
 	++tally["held"];
-	h$token = Log::delay(id, rec, function[h](r: any, i: Log::ID): bool
-		{
-		return let_go(h);
-		});
 
-	for ( _, key in keys )
-		{
-		if ( key !in held )
-			held[key] = vector();
-
-		held[key] += h;
-		}
-	}
-
-# Our own clock lets go in time; Zeek's is there should it fail.
-function widen_delays()
-	{
-	for ( id in policy_of )
-		{
-		Log::set_max_delay_interval(id, compact_hold + 1sec);
-		Log::set_max_delay_queue_size(id, compact_max_held + 1000);
-		}
+	# Zeek asks filters about vetoed records too.
+	passed_over = T;
+	break;
 	}
 
 hook compact_switched()
 	{
-	if ( compact_on )
-		widen_delays();
+	passed_over = F;
 	}
 
-hook switched() &priority=-5
+# Nobody will answer any more.
+event zeek_done() &priority=1000
 	{
-	if ( compact_on )
-		widen_delays();
-	}
+	ending = T;
+	local keys: vector of string = vector();
 
-hook armed_switched() &priority=-5
-	{
-	if ( compact_on )
-		widen_delays();
+	for ( key in waiting )
+		keys += key;
+
+	for ( _, key in keys )
+		give_up_waiting(key);
 	}

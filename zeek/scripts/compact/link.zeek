@@ -36,8 +36,8 @@ export {
 
 type Answers: vector of Answer;
 
-event ThreatHunting::compact_begin(version: count, client: string,
-    batch: count, generation: count, setup: string)
+event ThreatHunting::compact_begin(version: count, client: string, batch: count,
+    generation: count, setup: string)
 	{
 	if ( ! sees_traffic() || ! speaks(version) )
 		return;

@@ -169,8 +169,8 @@ function capture_unverified(s: Intel::Seen, t: Intel::Type, label: string)
 		return;
 
 	++tally["unverified"];
-	s$threathunting = Hit($indicators=vector(label), $sources=set(),
-	    $matched=set(t), $level=0, $unverified=T);
+	s$threathunting = Hit($indicators=vector(label), $sources=set(), $matched=set(t),
+	    $level=0, $unverified=T);
 	flag_seen(s);
 	delete s$threathunting;
 	}
@@ -281,7 +281,8 @@ function ask_for(s: Intel::Seen, t: Intel::Type, value: string, label: string)
 		return F;
 		}
 
-	local o = Open($id=++last_question, $seen=vector(), $keys=set(), $clients=clients_that_have(t, value, label), $t=type_names[t],
+	local o = Open($id=++last_question, $seen=vector(), $keys=set(),
+	    $clients=clients_that_have(t, value, label), $t=type_names[t],
 	    $v=value, $w=cat(s$where), $asked=current_time());
 
 	if ( ! probing )
@@ -364,6 +365,9 @@ hook Intel::seen_policy(s: Intel::Seen, found: bool) &priority=105
 
 	local label = type_names[t] + " " + value;
 
+	if ( passed_over && s?$threathunting_id )
+		break;
+
 	# A record is looked at whether it has to wait. If it is written, it is looked at
 	# once more, and then it counts.
 	if ( probing )
@@ -435,8 +439,7 @@ function add_verdict(hit: Hit)
 			if ( ! hit?$items )
 				hit$items = set();
 
-			add hit$items[Intel::Item($indicator=w$v, $indicator_type=t,
-			    $meta=meta)];
+			add hit$items[Intel::Item($indicator=w$v, $indicator_type=t, $meta=meta)];
 			add hit$sources[w$s];
 
 			if ( level_of(w$l) > hit$level )

@@ -134,8 +134,8 @@ function take_body(rec: HTTP::Info, is_orig: bool): Body
 
 function take_content(rec: HTTP::Info, keep: bool)
 	{
-	# It is only asked whether the record has to wait.
-	if ( probing )
+	# It is only asked whether the record has to wait, or it has.
+	if ( probing || passed_over )
 		return;
 
 	content = HTTPMarks($threathunting=T,
