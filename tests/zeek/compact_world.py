@@ -188,7 +188,9 @@ class CompactWorld:
         self.first += 1_000_000
         self.sync = CompactSync("us", self, self.settings, self.first)
 
-    def step(self, lost: frozenset[str] = frozenset(), deaf: frozenset[str] = frozenset(), seconds: float = 0.01) -> int:
+    def step(
+        self, lost: frozenset[str] = frozenset(), deaf: frozenset[str] = frozenset(), seconds: float = 0.01
+    ) -> int:
         """Deliver what is due to all nodes but the ``lost``, and the answers of all but the ``deaf``."""
         self.now += seconds
         events = self.sync.due(self.now)

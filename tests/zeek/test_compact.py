@@ -404,7 +404,9 @@ class Weather(RuleBasedStateMachine):
         self.kept = compact.KEPT
         compact.KEPT = 6  # so that it matters
 
-    @rule(number=NUMBERS, type=TYPES, source=st.sampled_from("ab"), subdomains=st.booleans(), low=st.booleans())
+    @rule(
+        number=NUMBERS, type=TYPES, source=st.sampled_from("ab"), subdomains=st.booleans(), low=st.booleans()
+    )
     def arm(self, number: int, type: str, source: str, subdomains: bool, low: bool) -> None:
         self.world.change(change(number, type, source, subdomains, "low" if low else "high"))
 
