@@ -325,6 +325,7 @@ def test_a_silent_node_is_given_up_and_filled_when_it_speaks() -> None:
     for _ in range(TRIES + 1):
         world.step(lost=dead, seconds=ACK_SECONDS)
     assert set(world.sync.nodes) == {"worker-1"}
+    assert list(world.sync.silent) == ["worker-2"]
     assert world.sync.armed
     world.hear(world.nodes["worker-2"].state())
     assert not world.sync.armed

@@ -49,6 +49,8 @@ class CompactSync:
         """``complete`` are those that see traffic and have a finished generation of ours."""
         self.refused: deque[dict[str, str]] = deque(maxlen=100)
         """The last values that no filter can be told of, with the reason; whoever tells them takes them out."""
+        self.silent: deque[str] = deque(maxlen=100)
+        """The last nodes that were given up as they acknowledged nothing; to be taken out, too."""
         self.acknowledged = 0
         self.full_sets = 0
         """Fills of nodes that had not all."""
@@ -153,8 +155,9 @@ class CompactSync:
         for name in [name for name, node in self.nodes.items() if now - node.seen > SILENT_SECONDS]:
             self._drop(name)
         found, silent = self._flight.again(now)
-        for name in silent:
+        for name in sorted(silent):
             self._drop(name)
+            self.silent.append(name)
         self._settle(now)
         if self._fill is None:
             self._fill = self._wanted(now)

@@ -167,6 +167,12 @@ class Sensor:
             self._running.problems.tell(
                 self.name, f"Zeek can't arm {refused['t']} {refused['v'][:80]!r}: {refused['reason']}"
             )
+        while self.compact.silent:
+            self._running.problems.tell(
+                f"{self.name} {self.compact.silent.popleft()}",
+                "acknowledges no filters, so it is filled anew when it shows itself; "
+                "does its ThreatHunting package know compact mode?",
+            )
         return events
 
     def _take_changes(self) -> None:
