@@ -33,7 +33,7 @@ class CompactNode:
         self.boot = 1
         self.live: Generation | None = None
         self.building: Generation | None = None
-        self.remembered: dict[Value, object] = {}
+        self.remembered: dict[Value, dict[tuple[Indicator, str], str]] = {}
         self.expected: list[str] = []
         self.refusals: list[str] = []
         self.setup: dict[str, float] = {}
@@ -79,6 +79,7 @@ class CompactNode:
                 self.building = Generation(number)
         elif name == "compact_add":
             number, kind, values = int(str(args[3])), str(args[4]), str(args[5]).split("\n")
+            self.forget(kind, str(args[5]), all="")
             if number:
                 held = [self.building] if self.building is not None and self.building.number == number else []
             if not held:
@@ -104,11 +105,12 @@ class CompactNode:
             self.live = self.building = None
         return Ack(self.name, str(self.boot), batch, 0 if self.live is None else len(self.live.values))
 
-    def forget(self, kind: str, values: str) -> None:
-        everything = values == "*" or kind == "subdomains"
+    def forget(self, kind: str, values: str, all: str = "*") -> None:
+        everything = values == all or kind == "subdomains"
         kind = "domain" if kind == "subdomains" else kind
-        for type, value in list(self.remembered):
-            if type == kind and (everything or value in values.split("\n")):
+        for (type, value), told in list(self.remembered.items()):
+            by_others = type == "domain" and any(i.value != value for i, _ in told)
+            if type == kind and (everything or value in values.split("\n") or by_others):
                 del self.remembered[type, value]
 
 
@@ -169,7 +171,7 @@ class CompactWorld:
         if node.live is not None:
             node.remembered[type, value] = self.truth(type, value)
 
-    def truth(self, type: str, value: str) -> object:
+    def truth(self, type: str, value: str) -> dict[tuple[Indicator, str], str]:
         """What is armed for a value seen: by indicator and source the level."""
         parts = value.split(".")
         parents = {".".join(parts[n:]) for n in range(1, len(parts))} if type == "domain" else set()

@@ -9,6 +9,7 @@ from typing import NamedTuple, Protocol
 from threathunting.intel.types import IndicatorType
 from threathunting.zeek.compact_flight import Flying
 from threathunting.zeek.compact_protocol import (
+    MAX_CAPACITY,
     SUBDOMAINS,
     Setup,
     compact_add,
@@ -139,8 +140,8 @@ class Fill:
             if chunk is None:
                 settings = self.settings
                 self.setup = Setup(
-                    exact=max(settings.capacity, int(self.source.exact() * HEADROOM)),
-                    subdomains=max(settings.subdomain_capacity, int(self.rules * HEADROOM)),
+                    exact=_room(settings.capacity, self.source.exact()),
+                    subdomains=_room(settings.subdomain_capacity, self.rules),
                     rate=settings.false_positive_rate,
                     hold=settings.hold,
                 )
@@ -203,3 +204,7 @@ class Fill:
                     yield type.value, chunk
         for chunk in self.source.subdomain_rules():
             yield SUBDOMAINS, chunk
+
+
+def _room(least: int, there: int) -> int:
+    return min(max(least, int(there * HEADROOM)), MAX_CAPACITY)

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from itertools import islice
 from typing import NamedTuple
 
+from threathunting.intel.canonical import lower
 from threathunting.intel.types import IndicatorType
 from threathunting.zeek import sync
 from threathunting.zeek.compact_protocol import ALL, SUBDOMAINS, packed_values, sendable
@@ -17,7 +18,7 @@ FORGET_ALL = "*"
 
 
 class Entry(NamedTuple):
-    """A value that was added (``added``) or is other than it was, so that what nodes remember of it is void."""
+    """A value of which an item was added (``added``) or left. What nodes remember of it is void, either way."""
 
     kind: str
     value: str
@@ -115,12 +116,12 @@ class Journal:
 
 
 def entry_of(change: sync.Change) -> Entry | None:
-    """A change as the journal keeps it; None for subnets, which are armed natively."""
+    """A change as the journal keeps it, folded as Zeek compares; None for subnets, which are armed natively."""
     type, value = change.indicator
     if type is IndicatorType.SUBNET:
         return None
     added = change.item is not None
-    return Entry(type.value, value, added, change.item is not None and change.item.subdomains)
+    return Entry(type.value, lower(value), added, change.item is not None and change.item.subdomains)
 
 
 def adding(entries: Iterable[Entry]) -> dict[str, list[str]]:
@@ -135,18 +136,12 @@ def adding(entries: Iterable[Entry]) -> dict[str, list[str]]:
 
 
 def forgetting(entries: Iterable[Entry]) -> dict[str, list[str]]:
-    """By kind what is to be forgotten: of values that were added, too, as they may have got another item.
-
-    Nobody knows whether a domain stood for its subdomains before, so for one all about domains is forgotten. Only
-    what filters have is remembered, so that isn't much.
-    """
+    """By kind what is to be forgotten. What is added needs no such word."""
     found: dict[str, dict[str, None]] = {}
     for entry in entries:
         if entry.kind == FORGET_ALL:
             kinds = [type.value for type in IndicatorType if type is not IndicatorType.SUBNET]
             return {kind: [ALL] for kind in (*kinds, SUBDOMAINS)}
-        if entry.kind == IndicatorType.DOMAIN.value:
-            found[SUBDOMAINS] = {ALL: None}
-        else:
+        if not entry.added:
             found.setdefault(entry.kind, {})[entry.value] = None
     return {kind: list(values) for kind, values in found.items()}

@@ -21,6 +21,9 @@ SUBDOMAINS = "subdomains"
 ALL = "*"
 """As the only value: all of the kind is forgotten."""
 
+MAX_CAPACITY = 1_000_000_000
+"""Values that a filter can be made for."""
+
 LIVE = 0
 """As the generation: whatever filters of ours there are, the live ones and those being built."""
 
@@ -56,7 +59,10 @@ def compact_begin(client: str, node: str, batch: int, generation: int, setup: Se
 def compact_add(
     client: str, batch: int, generation: int, kind: str, values: str, node: str | None = None
 ) -> Event:
-    """Add values (made by ``packed_values``) to a generation, or to all there are (``LIVE``)."""
+    """Add values (made by ``packed_values``) to a generation, or to all there are (``LIVE``).
+
+    What a node remembers of them is void, as by ``compact_forget``; with ``SUBDOMAINS`` all about domains.
+    """
     return event("compact_add", client, Count(batch), Count(generation), kind, values, node=node)
 
 
@@ -66,7 +72,7 @@ def compact_end(client: str, batch: int, generation: int, total: int, node: str 
 
 
 def compact_forget(client: str, batch: int, kind: str, values: str) -> Event:
-    """What nodes remember about these values holds no more."""
+    """What nodes remember about these values holds no more; of a domain also what it was the reason for."""
     return event("compact_forget", client, Count(batch), kind, values)
 
 

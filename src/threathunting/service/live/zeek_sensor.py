@@ -301,8 +301,8 @@ class Sensor:
         if about.sampled > sampled:
             self._running.problems.tell(
                 where,
-                "more waited for answers than it may hold, so it took samples",
-                f"{about.sampled:,} so far",
+                "values are seen so often that only one sighting in a hundred is taken",
+                f"{about.sampled:,} passed over",
             )
         if len(self._captured) > _NODES:
             self._captured.clear()
