@@ -14,8 +14,9 @@ _OPEN = 128
 class Appender:
     """``intel.log`` and ``<log>-investigation.log`` in a folder.
 
-    Any thread may write and sync: a service's parts share the folder. A file that is renamed, removed or truncated (logrotate, with or without copytruncate) is gone on with at
-    the next ``sync``. Raises OSError where the disk doesn't take it.
+    Any thread may write and sync: a service's parts share the folder. A file that is renamed, removed or truncated
+    (logrotate, with or without copytruncate) is gone on with at the next ``sync``. Raises OSError where the disk
+    doesn't take it.
     """
 
     def __init__(self, folder: Path) -> None:
