@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from threathunting.intel.types import Indicator, IndicatorType, Item
@@ -87,7 +87,21 @@ def test_nothing_is_trimmed_before_it_is_sent() -> None:
     assert (len(journal), journal.first, journal.end, journal.unsent) == (0, 2, 2, 0)
 
 
+def test_what_was_made_and_not_taken_is_made_again_with_what_was() -> None:
+    journal = Journal()
+    journal.add([*entries(1), Entry("url", "a.example/", added=True)])
+    first = journal.take()
+    assert first is not None
+    journal.rewind(0)
+    assert [values for values, _, _ in taken(journal)] == [first.values, "a.example/"]
+    journal.add([*entries(2), Entry("url", "b.example/", added=True)])
+    journal.take()
+    journal.rewind(3)
+    assert [values for values, _, _ in taken(journal)] == ["192.0.2.2", "b.example/"]
+
+
 @given(st.lists(st.integers(0, 12_000), max_size=4))
+@settings(deadline=None)
 def test_messages_are_bounded_and_have_all(amounts: list[int]) -> None:
     journal, expected, found = Journal(), set(), set()
     for number, amount in enumerate(amounts):

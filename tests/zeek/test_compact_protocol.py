@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from threathunting.intel.types import Indicator, IndicatorType, Item
@@ -68,6 +68,7 @@ def test_an_answer_has_the_items_as_they_are_armed_natively() -> None:
 
 
 @given(st.lists(st.text(max_size=8000), max_size=300), st.integers(0, 12_000))
+@settings(deadline=None)
 def test_values_are_packed_in_bounds_and_none_is_lost_or_split(texts: list[str], more: int) -> None:
     good, bad = sendable([*texts, *["x"] * more])
     assert all("\n" not in value for value in good)
@@ -83,6 +84,7 @@ def test_values_are_packed_in_bounds_and_none_is_lost_or_split(texts: list[str],
 
 
 @given(st.lists(st.tuples(st.text(max_size=200), st.integers(0, 300_000)), max_size=12))
+@settings(deadline=None)
 def test_answers_are_packed_in_bounds_whatever_sources_tell(items: list[tuple[str, int]]) -> None:
     told = [
         Item(f"s{number}", desc + "d" * size, "high" if number == 3 else "low")

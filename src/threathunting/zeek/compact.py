@@ -172,15 +172,15 @@ class CompactSync:
             found += events
         return found
 
-    # What is so
+    # What is so. Another thread may ask.
 
     def traffic_nodes(self) -> list[Node]:
         """The nodes that see traffic: those that hold filters."""
-        return [node for node in self.nodes.values() if node.about.sees_traffic]
+        return [node for node in list(self.nodes.values()) if node.about.sees_traffic]
 
     def missing(self) -> list[str]:
         """Names of nodes that should be there and aren't."""
-        expected = {name for node in self.nodes.values() for name in node.about.expected_nodes}
+        expected = {name for node in list(self.nodes.values()) for name in node.about.expected_nodes}
         return sorted(expected - self.nodes.keys())
 
     @property

@@ -23,6 +23,9 @@ from threathunting.zeek.protocol import MAX_ITEMS
 HEADROOM = 1.25
 """Filters are made for so many times what there is, at least, so that it can grow."""
 
+LEAST_AGE = 60.0
+"""Seconds that a generation lives before what left is a reason for the next one, however small the set."""
+
 _COUNTED = 8
 """Chunks counted at once, so that nobody waits long for it."""
 
@@ -81,10 +84,10 @@ class Held:
 
     def is_stale(self, settings: Settings, exact: int, removed: int, rules: int, now: float) -> bool:
         """Whether a new one is due, with so many values there are now, that left, and rules that came."""
-        left = removed - self.removed
+        left, age = removed - self.removed, now - self.born
         return (
-            left > settings.rebuild_share * exact
-            or (left > 0 and now - self.born > settings.rebuild_after)
+            (left > settings.rebuild_share * exact and age > LEAST_AGE)
+            or (left > 0 and age > settings.rebuild_after)
             or exact + left > self.setup.exact
             or self.rules + rules - self.rules_before > self.setup.subdomains
         )

@@ -28,7 +28,7 @@ class Flying:
 
 
 class Flight:
-    """All messages on their way, by number."""
+    """All messages on their way, by number. Another thread may read its numbers, and nothing else."""
 
     def __init__(self) -> None:
         self._batches: dict[int, Flying] = {}
@@ -41,12 +41,12 @@ class Flight:
     @property
     def items(self) -> int:
         """Values in them."""
-        return sum(batch.items for batch in self._batches.values())
+        return sum(batch.items for batch in list(self._batches.values()))
 
     @property
     def changes(self) -> int:
         """Messages that are of no generation."""
-        return sum(not batch.generation for batch in self._batches.values())
+        return sum(not batch.generation for batch in list(self._batches.values()))
 
     def of(self, generation: int, node: str | None = None) -> bool:
         """Whether there is any of a generation, or any that a node has not acknowledged."""

@@ -44,6 +44,8 @@ class Journal:
         self._entries: deque[Entry] = deque()
         self._made: deque[Change] = deque()
         self._next = 0
+        self.sent = 0
+        """All entries before this number have been taken whole."""
         self.first = 0
         """The number of the oldest entry that is kept."""
         self.refused: list[tuple[str, str]] = []
@@ -57,11 +59,6 @@ class Journal:
     def end(self) -> int:
         """The number that the next entry will have."""
         return self.first + len(self._entries)
-
-    @property
-    def sent(self) -> int:
-        """All entries before this number have been taken whole."""
-        return self._made[0].start if self._made else self._next
 
     @property
     def unsent(self) -> int:
@@ -84,7 +81,9 @@ class Journal:
             for kind, values in forgetting(entries).items():
                 self._make(kind, values, add=False)
             self._next += len(entries)
-        return self._made.popleft()
+        change = self._made.popleft()
+        self.sent = self._made[0].start if self._made else self._next
+        return change
 
     def _make(self, kind: str, listed: list[str], add: bool) -> None:
         values, bad = sendable(listed)
@@ -98,9 +97,10 @@ class Journal:
 
     def rewind(self, number: int) -> None:
         """Take again, from this entry on."""
-        if number < self.sent:
+        if number < self._next:
+            # Messages that are made and not taken are of entries that aren't sent whole.
             self._made.clear()
-            self._next = max(number, self.first)
+            self._next = self.sent = max(min(number, self.sent), self.first)
 
     def trim(self, number: int) -> None:
         """Nobody needs what is before this entry any more."""
@@ -110,7 +110,7 @@ class Journal:
 
     def clear(self) -> None:
         """Keep nothing."""
-        self.first = self._next = self.end
+        self.first = self._next = self.sent = self.end
         self._entries.clear()
         self._made.clear()
 

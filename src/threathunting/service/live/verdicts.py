@@ -43,15 +43,12 @@ class Verdicts:
         self.answered = 0
         self.dropped = 0
         """Questions that went unanswered for want of room."""
+        self.per_second = 0.0
+        """Answers a second, of late."""
 
     def __len__(self) -> int:
         """Questions that wait."""
         return len(self._queue)
-
-    @property
-    def per_second(self) -> float:
-        """Answers a second, of late."""
-        return self._rate.per_second()
 
     def take(self, asked: Asked) -> None:
         """A node asks."""
@@ -73,6 +70,7 @@ class Verdicts:
         self.answered += left
         if left:
             self._rate.add(left)
+        self.per_second = self._rate.per_second()
         while left:
             chunk = [self._queue.popleft() for _ in range(min(left, _LOCKED))]
             left -= len(chunk)
