@@ -16,8 +16,10 @@ from threathunting.service.status import (
     InputStatus,
     IntelFileStatus,
     IntelStatus,
+    NodeStatus,
     OutputStatus,
     ReloadStatus,
+    SensorStatus,
     Status,
 )
 
@@ -60,6 +62,42 @@ FULL = Status(
         OutputStatus(
             kind="topic", name="siem", what="sightings", sent=77, waiting=3, failed=1, last_sent=START
         )
+    ],
+    sensors=[
+        SensorStatus(
+            name="edge",
+            version="8.2.2",
+            mode="compact",
+            connected=True,
+            armed=True,
+            questions_answered=4321,
+            questions_dropped=5,
+            answers_per_second=678.9,
+            nodes=[
+                NodeStatus(
+                    name="worker-1",
+                    role="worker",
+                    boot="b",
+                    complete=True,
+                    armed=99,
+                    sees_traffic=True,
+                    mode="compact",
+                    generation=17,
+                    building=18,
+                    filter_bytes=41_000_000,
+                    asked=40,
+                    confirmed=30,
+                    denied=6,
+                    unverified=3,
+                    pending=1,
+                    sampled=2,
+                ),
+                NodeStatus(
+                    name="manager", role="manager", boot="b", complete=True, armed=1, sees_traffic=False
+                ),
+            ],
+        ),
+        SensorStatus(name="native-one"),
     ],
     sightings=77,
     investigations=88,
@@ -129,6 +167,9 @@ def test_what_a_person_sees(url: str) -> None:
     ] in rows
     assert ["topic", "zeek", "[0,2]", "waiting", "12,345", "0", "0", "0.0", "9", "never"] in rows
     assert ["topic", "siem", "sightings", "77", "3", "1", "25", "h", "ago"] in rows
+    assert ["worker-1", "live,", "building", "41.0", "MB", "40", "30", "6", "3", "1", "2"] in rows
+    assert ["edge", "4,321", "5", "679"] in rows
+    assert sum(row[:1] == ["native-one"] for row in rows) == 1
     assert "\x1b" not in text
     assert "0 reasons" not in text
 

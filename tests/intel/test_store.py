@@ -9,7 +9,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from threathunting.intel.store import Change, Hit, Store
+from threathunting.intel.store import FOLDED_CHUNK, Change, Hit, Store
 from threathunting.intel.types import Indicator, IndicatorType, Item
 
 ADDR, SUBNET, DOMAIN, URL = IndicatorType.ADDR, IndicatorType.SUBNET, IndicatorType.DOMAIN, IndicatorType.URL
@@ -250,3 +250,32 @@ def test_the_journal_is_bounded() -> None:
     assert changes is not None
     assert [indicator.value for indicator, _ in changes] == ["192.0.2.1", "192.0.2.2", "192.0.2.3"]
     assert store.changes_since(0) is None
+
+
+def test_values_are_gone_through_as_zeek_compares_them_while_the_store_changes() -> None:
+    store = Store()
+    names = [f"d{number}.example" for number in range(FOLDED_CHUNK + 10)]
+    for name in names:
+        store.add(Indicator(IndicatorType.DOMAIN, name), Item("a", subdomains=name == "d7.example"))
+    chunks = store.folded_values(IndicatorType.DOMAIN)
+    found = [next(chunks)]
+    store.add(Indicator(IndicatorType.DOMAIN, "later.example"), Item("a"))
+    store.remove(Indicator(IndicatorType.DOMAIN, names[0]))
+    found += chunks
+    assert [len(chunk) for chunk in found] == [FOLDED_CHUNK, 10]
+    assert {value for chunk in found for value in chunk} >= set(names[1:])
+    assert list(store.subdomain_rule_values()) == [["d7.example"]]
+    assert list(store.folded_values(IndicatorType.URL)) == []
+
+
+def test_a_value_as_zeek_sees_it_is_looked_up() -> None:
+    store = Store()
+    evil = Indicator(IndicatorType.DOMAIN, "evil.example")
+    store.add(evil, Item("a", subdomains=True, expires=100.0))
+    assert [hit.indicator for hit in store.lookup_folded(IndicatorType.DOMAIN, "WWW.Evil.EXAMPLE", 99.0)] == [
+        evil
+    ]
+    assert store.lookup_folded(IndicatorType.DOMAIN, "WWW.Evil.EXAMPLE", 100.0) == []
+    # The Kelvin sign is no k to Zeek.
+    store.add(Indicator(IndicatorType.FILE_NAME, "k"), Item("a"))
+    assert store.lookup_folded(IndicatorType.FILE_NAME, "\u212a", 0.0) == []

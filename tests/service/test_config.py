@@ -14,6 +14,8 @@ from threathunting.service.config_schema import Config
 Load = Callable[..., Config]
 
 BASE = '[kafka]\nbrokers = ["k:9092"]\n[[follow]]\npath = "logs"\n'
+ZEEK = 'url = "ws://z:1"'
+COMPACT = f'mode = "compact"\n{ZEEK}'
 
 
 @pytest.fixture
@@ -119,6 +121,17 @@ def test_what_is_no_duration(value: str, told: Told) -> None:
         ('[[follow]]\nrotated = [3]\npath = "x"', "3 must be text in quotes"),
         ('[[follow]]\npath = []', "names no file and no folder"),
         ('[[follow]]\npath = "logs"', "/logs is followed twice"),
+        (f'[[zeek]]\ncapacity = 5\n{ZEEK}', "is for mode 'compact', and the mode is 'native'"),
+        (f'[[zeek]]\nhold = "5s"\nmode = "native"\n{ZEEK}', "is for mode 'compact', and the mode is 'native'"),
+        (f'[[zeek]]\nmode = "compcat"\n{ZEEK}', "is none of native, compact; did you mean 'compact'?"),
+        (f'[[zeek]]\ncapacity = 0\n{COMPACT}', "0 is too small; the least is 1"),
+        (f'[[zeek]]\nsubdomain_capacity = 10_000_000_000\n{COMPACT}', "is too much; the most is 1e+09"),
+        (f'[[zeek]]\nfalse_positive_rate = 0.5\n{COMPACT}', "0.5 is too much; the most is 0.01"),
+        (f'[[zeek]]\nfalse_positive_rate = 0\n{COMPACT}', "0 is too small; it must be above 0"),
+        (f'[[zeek]]\nhold = 2\n{COMPACT}', "2 must be text with its unit, as '90s'"),
+        (f'[[zeek]]\nhold = "5m"\n{COMPACT}', "'5m' is too much; the most is 60"),
+        (f'[[zeek]]\nrebuild_share = 20\n{COMPACT}', "20 is too much; the most is 1"),
+        (f'[[zeek]]\nrebuild_after = "0s"\n{COMPACT}', "'0s' is too small; it must be above 0"),
     ],
 )  # fmt: skip
 def test_one_thing_wrong_is_told_once_with_its_line(line: str, sentence: str, told: Told) -> None:
@@ -348,3 +361,13 @@ def test_paths_are_taken_from_the_files_folder(tmp_path: Path, monkeypatch: pyte
     assert config.follow[0].path == (f"{tmp_path}/etc/logs",)
     assert config.follow[0].rotated == ("/old/*",)
     assert config.service.state == "/home/x/state"
+
+
+def test_a_zeek_in_compact_mode(loaded: Load) -> None:
+    (zeek,) = loaded(f"{BASE}[[zeek]]\n{COMPACT}").zeek
+    assert (zeek.capacity, zeek.subdomain_capacity, zeek.false_positive_rate) == (10_000_000, 1_000_000, 1e-6)
+    assert (zeek.hold, zeek.rebuild_share, zeek.rebuild_after) == (2.0, 0.2, 86_400.0)
+    (zeek,) = loaded(f'{BASE}[[zeek]]\n{COMPACT}\ncapacity = 5\nhold = "500ms"\nrebuild_share = 1').zeek
+    assert (zeek.capacity, zeek.hold, zeek.rebuild_share) == (5, 0.5, 1.0)
+    # A default that is written out contradicts nothing.
+    assert loaded(f'{BASE}[[zeek]]\n{ZEEK}\ncapacity = 10_000_000\nrebuild_after = "24h"').zeek

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from threathunting.sinks.append import Appender
@@ -64,3 +65,20 @@ def test_names_lead_nowhere_else_and_many_files_stay_within_bounds(tmp_path: Pat
     appender.close()
     assert len(list((tmp_path / "out").iterdir())) == 301
     assert list(tmp_path.iterdir()) == [tmp_path / "out"]
+
+
+def test_several_threads_share_a_folder(tmp_path: Path) -> None:
+    appender = Appender(tmp_path)
+
+    def work(number: int) -> None:
+        for turn in range(100):
+            appender.write(f"log{number}-{turn % 40}", [b"x"])
+            appender.write("shared", [b"y" * 50])
+            appender.sync()
+
+    with ThreadPoolExecutor(4) as pool:
+        for done in [pool.submit(work, number) for number in range(4)]:
+            done.result()
+    appender.close()
+    assert (tmp_path / "shared.log").read_bytes() == (b"y" * 50 + b"\n") * 400
+    assert sum(len(path.read_bytes()) for path in tmp_path.glob("log*.log")) == 400 * 2

@@ -67,6 +67,11 @@ def report(out: Console, status: Status) -> None:
     )
     _table(
         out,
+        ("filters", "node", "state", "size", *_ASKED, "answered", "dropped", "answers/s"),
+        [row for one in status.sensors if one.mode == "compact" for row in _filters(one)],
+    )
+    _table(
+        out,
         ("output", "what", "sent", "waiting", "failed", "last sent"),
         [_output(one, status.now) for one in status.outputs],
     )
@@ -146,6 +151,21 @@ def _sensor(one: SensorStatus) -> list[list[str]]:
     return rows + [["", name, "", "missing", "", "", "", ""] for name in one.missing]
 
 
+_ASKED = ("asked", "confirmed", "denied", "unverified", "pending", "sampled")
+
+
+def _filters(one: SensorStatus) -> list[list[str]]:
+    answers = [f"{one.questions_answered:,}", f"{one.questions_dropped:,}", f"{one.answers_per_second:,.0f}"]
+    rows = [[one.name, *[""] * 9, *answers]]
+    for node in one.nodes:
+        if node.sees_traffic:
+            state = "live" if node.generation else "none"
+            state = f"{state}, building" if node.building else state
+            counts = [f"{getattr(node, name):,}" for name in _ASKED]
+            rows.append(["", node.name, state, _size(node.filter_bytes), *counts, "", "", ""])
+    return rows
+
+
 def _output(one: OutputStatus, now: float) -> list[str]:
     name = f"{one.kind} {one.name}"
     return [name, one.what, f"{one.sent:,}", f"{one.waiting:,}", f"{one.failed:,}", _ago(one.last_sent, now)]
@@ -156,7 +176,7 @@ def _table(out: Console, columns: tuple[str, ...], rows: list[list[str]]) -> Non
         return
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in columns:
-        left = name in ("input", "output", "state", "what", "sensor", "node", "role")
+        left = name in ("input", "output", "state", "what", "sensor", "node", "role", "filters")
         table.add_column(name, justify="left" if left else "right", no_wrap=not left, overflow="fold")
     for row in rows:
         table.add_row(*(Text("".join(char if char.isprintable() else " " for char in cell)) for cell in row))

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import radix
 
+from threathunting.intel.canonical import lower
 from threathunting.intel.types import Indicator, IndicatorType, Item
 
 _BUCKET_SECONDS = 10
@@ -20,6 +21,9 @@ _INTERNED = 10_000
 
 DEFAULT_LIMIT = 20_000_000
 """Indicators that a store takes, at about 200 bytes each; what is beyond is refused and said."""
+
+FOLDED_CHUNK = 50_000
+"""Values handed out at once by those who go through all of them."""
 
 DEFAULT_JOURNAL = 100_000
 """Changes that a store remembers for those who follow it."""
@@ -183,6 +187,22 @@ class Store:
                         hits.append(Hit(Indicator(type, parent), items))
         return hits
 
+    def folded_values(self, type: IndicatorType) -> Iterator[list[str]]:
+        """The values of a type as Zeek compares them (ASCII lower-cased), each once, in chunks.
+
+        The store may change meanwhile, in any thread: what is there all the time comes.
+        """
+        return _folded(self._entries[type])
+
+    def subdomain_rule_values(self) -> Iterator[list[str]]:
+        """The domains that stand for their subdomains too, as ``folded_values`` gives values."""
+        return _folded(self._subdomain_rules)
+
+    def lookup_folded(self, type: IndicatorType, text: str, at: float) -> list[Hit]:
+        """As ``lookup``, for a value as Zeek sees it: upper and lower case of ASCII are one."""
+        # Canonical values are in lower case already.
+        return self.lookup(type, lower(text), at)
+
     def _keep(self, indicator: Indicator, entry: Entry, left: tuple[Item, ...]) -> bool:
         if len(left) == len(_tuple(entry)):
             return False
@@ -211,6 +231,13 @@ class Store:
                 self._subdomain_rules.pop(indicator.value, None)
         if self._journal is not None:
             self._journal.append((indicator, change))
+
+
+def _folded(values: Mapping[str, object]) -> Iterator[list[str]]:
+    # The list is made in one step of the interpreter, so the dictionary can't change meanwhile.
+    there = list(values)
+    for start in range(0, len(there), FOLDED_CHUNK):
+        yield list(dict.fromkeys(map(lower, there[start : start + FOLDED_CHUNK])))
 
 
 def _bucket(at: float) -> int:

@@ -18,6 +18,14 @@ from threathunting.service.config_values import Problems
 
 _LISTEN = re.compile(r"(?:\[[0-9A-Fa-f:.]+\]|[^\[\]:\s]+):(\d{1,5})")
 _URL = re.compile(r"wss?://(?:\[[0-9A-Fa-f:.]+\]|[^\[\]:/\s]+):\d{1,5}(?:/\S*)?")
+_COMPACT = (
+    "capacity",
+    "subdomain_capacity",
+    "false_positive_rate",
+    "hold",
+    "rebuild_share",
+    "rebuild_after",
+)
 Told = Iterator[tuple[str, str]]
 
 
@@ -76,6 +84,12 @@ def _zeek(given: Mapping[str, Any]) -> Told:
             yield name, "is for TLS; write the url with wss://, or take it out"
     if (given.get("certificate") is None) != (given.get("key") is None):
         yield "certificate", "and key belong together; give both or none"
+    if given.get("mode", "native") == "native":
+        # A default that is written out does no harm, and the example does so.
+        defaults = {one.name: one.default for one in msgspec.structs.fields(Zeek)}
+        for name in _COMPACT:
+            if name in given and given[name] != defaults[name]:
+                yield name, "is for mode 'compact', and the mode is 'native'; set mode, or take it out"
 
 
 def _http(given: Mapping[str, Any]) -> Told:

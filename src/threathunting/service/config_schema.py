@@ -21,6 +21,8 @@ Span = Annotated[float, is_a("duration", gt=0)]
 Size = Annotated[int, is_a("size", ge=0)]
 """Bytes."""
 Count = Annotated[int, msgspec.Meta(ge=1)]
+Capacity = Annotated[int, msgspec.Meta(ge=1, le=1_000_000_000)]
+"""Values that a filter is made for."""
 TopicName = Annotated[str, is_a("topic")]
 Topic = Annotated[TopicName | None, is_a("optional")]
 FilePath = Annotated[str, is_a("path")]
@@ -78,7 +80,10 @@ class Follow(_Section, frozen=True):
 
 
 class Zeek(_Section, frozen=True):
-    """One ``[[zeek]]``: a live Zeek that runs the ThreatHunting package, by its WebSocket API."""
+    """One ``[[zeek]]``: a live Zeek that runs the ThreatHunting package, by its WebSocket API.
+
+    What stands after ``mode`` is for mode ``compact`` only.
+    """
 
     url: str
     name: str = ""
@@ -86,7 +91,13 @@ class Zeek(_Section, frozen=True):
     certificate: Annotated[str | None, is_a("file")] = None
     key: Annotated[str | None, is_a("file")] = None
     verify_hostname: bool = True
-    mode: Literal["native"] = "native"
+    mode: Literal["native", "compact"] = "native"
+    capacity: Capacity = 10_000_000
+    subdomain_capacity: Capacity = 1_000_000
+    false_positive_rate: Annotated[float, msgspec.Meta(gt=0, le=0.01)] = 1e-6
+    hold: Annotated[float, is_a("duration", gt=0, le=60)] = 2.0
+    rebuild_share: Annotated[float, msgspec.Meta(gt=0, le=1)] = 0.2
+    rebuild_after: Span = 86_400.0
 
 
 class Consume(_Section, frozen=True):

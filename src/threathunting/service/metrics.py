@@ -53,6 +53,24 @@ class Metrics:
         self.node_complete = self._gauge(
             "node_complete", "1 while a node of a Zeek has all intel, else 0.", "sensor", "node"
         )
+        self.node_generation = self._gauge(
+            "node_generation", "Generation of the live filters of a node in compact mode.", "sensor", "node"
+        )
+        self.node_filter_bytes = self._gauge(
+            "node_filter_bytes", "Bytes of the filters of a node in compact mode.", "sensor", "node"
+        )
+        self.node_pending = self._gauge(
+            "node_pending", "Questions of a node in compact mode that have no answer yet.", "sensor", "node"
+        )
+        self.node_questions_total = self._counter(
+            "node_questions", "What a node in compact mode counts of its questions.", "sensor", "node", "what"
+        )
+        self.questions_total = self._counter(
+            "questions", "Questions of nodes in compact mode, 'answered' or 'dropped'.", "sensor", "result"
+        )
+        self.refuted_total = self._counter(
+            "refuted", "Records that Zeek captured without an answer, and nothing armed explains.", "source"
+        )
         self.lag_records = self._gauge(
             "lag_records", "Records of a partition not yet read.", "topic", "partition"
         )

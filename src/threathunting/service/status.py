@@ -26,6 +26,8 @@ class InputStatus(msgspec.Struct, kw_only=True):
     records: int = 0
     bytes: int = 0
     bad_records: int = 0
+    refuted: int = 0
+    """Records that Zeek captured without an answer, and that nothing armed explains: not sent on."""
     records_per_second: float = 0.0
     bytes_per_second: float = 0.0
     last_record: float | None = None
@@ -87,6 +89,27 @@ class NodeStatus(msgspec.Struct, kw_only=True):
     lag_ms: float | None = None
     """Milliseconds that its last acknowledgement took."""
     silent_seconds: float = 0.0
+    mode: str = "native"
+    """``native`` or ``compact``, as the node says. All that follows is of compact mode."""
+    generation: int = 0
+    """Of its live filters of ours; 0 for none."""
+    building: int = 0
+    """Of those that are being built beside them; 0 for none."""
+    filter_bytes: int = 0
+    asked: int = 0
+    """Questions since its boot; and so are all counters here."""
+    confirmed: int = 0
+    denied: int = 0
+    unverified: int = 0
+    """Captured without an answer."""
+    pending: int = 0
+    """Questions without an answer as yet."""
+    held: int = 0
+    """Records that waited for an answer."""
+    sampled: int = 0
+    """Sightings passed over: of what is seen very often, one in a hundred is taken."""
+    released: int = 0
+    """Conversations that waited no longer, as a bound was reached."""
 
 
 class SensorStatus(msgspec.Struct, kw_only=True):
@@ -102,6 +125,15 @@ class SensorStatus(msgspec.Struct, kw_only=True):
     missing: list[str] = []
     """Nodes that should be there and aren't."""
     full_sets: int = 0
+    mode: str = "native"
+    """As configured. What follows, up to the nodes, is of compact mode."""
+    renewals: int = 0
+    """Filters built anew, though they had all."""
+    questions_answered: int = 0
+    questions_dropped: int = 0
+    """Of so many that waited at once that the oldest had to go."""
+    questions_waiting: int = 0
+    answers_per_second: float = 0.0
     latency_ms: float | None = None
     nodes: list[NodeStatus] = []
 

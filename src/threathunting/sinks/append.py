@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
@@ -13,8 +14,9 @@ _OPEN = 128
 class Appender:
     """``intel.log`` and ``<log>-investigation.log`` in a folder.
 
-    A file that is renamed, removed or truncated (logrotate, with or without copytruncate) is gone on with at
-    the next ``sync``. Raises OSError where the disk doesn't take it.
+    Any thread may write and sync: a service's parts share the folder. A file that is renamed, removed or truncated
+    (logrotate, with or without copytruncate) is gone on with at the next ``sync``. Raises OSError where the disk
+    doesn't take it.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -23,30 +25,35 @@ class Appender:
         self._open: dict[str, int] = {}
         folder.mkdir(parents=True, exist_ok=True)
         self._dirty: dict[str, None] = {}
+        # What one thread writes while another makes fast must be fast for whoever syncs next.
+        self._one = threading.RLock()
 
     def write(self, log: str, lines: Iterable[bytes]) -> None:
         """Append lines (without line ends) to ``<log>.log``."""
         name = "".join(char if char.isalnum() or char in "_-" else "_" for char in log)[:100]
-        file = self._file(name)
         left = memoryview(b"".join(line + b"\n" for line in lines))
-        while left:
-            left = left[os.write(file, left) :]
-        self._dirty[name] = None
+        with self._one:
+            file = self._file(name)
+            while left:
+                left = left[os.write(file, left) :]
+            self._dirty[name] = None
 
     def sync(self) -> None:
         """Return once all that was written is on the disk."""
-        for name in self._dirty:
-            os.fsync(self._open[name])
-            if self._moved(name):
-                os.close(self._open.pop(name))
-        self._dirty.clear()
+        with self._one:
+            for name in self._dirty:
+                os.fsync(self._open[name])
+                if self._moved(name):
+                    os.close(self._open.pop(name))
+            self._dirty.clear()
 
     def close(self) -> None:
         """Make fast, and close."""
-        self.sync()
-        for file in self._open.values():
-            os.close(file)
-        self._open.clear()
+        with self._one:
+            self.sync()
+            for file in self._open.values():
+                os.close(file)
+            self._open.clear()
 
     def __del__(self) -> None:
         # Where results go elsewhere from now on, whoever wrote here last has made it fast.

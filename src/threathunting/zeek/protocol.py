@@ -16,18 +16,30 @@ from threathunting.zeek.wire import Count, Event, Value
 VERSION = 1
 COMMAND = "/threathunting/command/"
 REPORT = "/threathunting/report/"
+NODE = "/threathunting/node/"
 
 MAX_ITEMS = 5_000
 MAX_BYTES = 900_000
 """Of the items of a batch, as JSON: with the message around it, below what a WebSocket takes unasked (1 MiB)."""
 
 _PREFIX = "ThreatHunting::"
-_REPORTS = frozenset({"state", "ack", "sighting", "refused"})
+_REPORTS = frozenset({"state", "ack", "sighting", "refused", "ask"})
 _encode = msgspec.json.Encoder().encode
 
 
+class Filters(msgspec.Struct, frozen=True):
+    """What a node in compact mode holds for one client. Counts are of values in the live filters."""
+
+    generation: int = 0
+    """The live one; 0 for none."""
+    building: int = 0
+    """The one that is being built beside it; 0 for none."""
+    exact: int = 0
+    subdomains: int = 0
+
+
 class About(msgspec.Struct, frozen=True):
-    """What a node tells of itself."""
+    """What a node tells of itself. Counters are since its boot."""
 
     zeek: str = ""
     role: str = ""
@@ -45,6 +57,18 @@ class About(msgspec.Struct, frozen=True):
     expected_nodes: list[str] = []
     """Of the manager: the nodes of its cluster that see traffic."""
     problems: list[str] = []
+    compact: dict[str, Filters] = {}
+    """By client. Those without are armed natively only."""
+    filter_bytes: int = 0
+    asked: int = 0
+    confirmed: int = 0
+    denied: int = 0
+    unverified: int = 0
+    """Captured without an answer."""
+    pending: int = 0
+    held: int = 0
+    sampled: int = 0
+    released: int = 0
 
 
 class State(msgspec.Struct, frozen=True):
@@ -81,41 +105,75 @@ class Refused(msgspec.Struct, frozen=True):
     reason: str
 
 
-Report = State | Ack | Sighting | Refused
+class Question(msgspec.Struct, frozen=True, gc=False):
+    """Something seen that may be armed: a filter has it. ``q`` is the node's own number for it, any short text."""
+
+    q: int | str
+    c: str
+    """The client whose filter it was."""
+    t: str
+    """The type, e.g. ``domain``."""
+    v: str
+    """The value as Zeek compares it."""
+    w: str = ""
+    """Where it was seen, e.g. ``HTTP::IN_HOST_HEADER``."""
+
+
+class Asked(msgspec.Struct, frozen=True):
+    """A node in compact mode asks whether these are armed."""
+
+    node: str
+    boot: str
+    questions: list[Question]
+
+
+Report = State | Ack | Sighting | Refused | Asked
 
 _about = msgspec.json.Decoder(About)
 _refused = msgspec.json.Decoder(list[dict[str, str]])
 _record = msgspec.json.Decoder(dict[str, Any])
+_questions = msgspec.json.Decoder(list[Question])
+
+
+def event(name: str, *args: Value, node: str | None = None) -> Event:
+    """One of our events to all nodes, or to one, with our version in front of its arguments."""
+    topic = COMMAND if node is None else node_topic(node)
+    return Event(topic, _PREFIX + name, (Count(VERSION), *args))
+
+
+def node_topic(node: str) -> str:
+    """The topic that only this node hears."""
+    return f"{NODE}{node}/"
 
 
 def hello(client: str) -> Event:
     """Ask every node for its state."""
-    return _event("hello", client)
+    return event("hello", client)
 
 
 def arm(client: str, batch: int, items: bytes) -> Event:
     """Arm these items (made by ``entries``)."""
-    return _event("arm", client, Count(batch), items.decode("utf-8", "replace"))
+    return event("arm", client, Count(batch), items.decode("utf-8", "replace"))
 
 
 def disarm(client: str, batch: int, items: bytes) -> Event:
     """Disarm these (made by ``removals``)."""
-    return _event("disarm", client, Count(batch), items.decode("utf-8", "replace"))
+    return event("disarm", client, Count(batch), items.decode("utf-8", "replace"))
 
 
 def sync_begin(client: str, sync: int) -> Event:
     """From here to ``sync_end`` comes the full set."""
-    return _event("sync_begin", client, Count(sync))
+    return event("sync_begin", client, Count(sync))
 
 
 def sync_end(client: str, sync: int, total: int) -> Event:
     """What did not come since ``sync_begin`` is disarmed."""
-    return _event("sync_end", client, Count(sync), Count(total))
+    return event("sync_end", client, Count(sync), Count(total))
 
 
 def modules(client: str, names: Iterable[str]) -> Event:
     """Hunt with these modules only."""
-    return _event("modules", client, ",".join(sorted(names)))
+    return event("modules", client, ",".join(sorted(names)))
 
 
 def entry(indicator: Indicator, item: Item) -> dict[str, Any]:
@@ -180,13 +238,12 @@ def understood(event: Event) -> Report:
         if name == "sighting":
             node, boot, record = _texts(rest, 3)
             return Sighting(node, boot, _record.decode(record))
+        if name == "ask":
+            node, boot, questions = _texts(rest, 3)
+            return Asked(node, boot, _questions.decode(questions))
         return Refused(*_texts(rest, 3))
     except (msgspec.MsgspecError, IndexError, ValueError, UnicodeError) as error:
         raise ValueError(f"{event.name}: {error}") from None
-
-
-def _event(name: str, *args: Value) -> Event:
-    return Event(COMMAND, _PREFIX + name, (Count(VERSION), *args))
 
 
 def _texts(values: Sequence[Value], count: int) -> list[str]:

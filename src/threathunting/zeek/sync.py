@@ -212,15 +212,15 @@ class Sync:
             found.append(event)
         return found
 
-    # What is so
+    # What is so. Another thread may ask.
 
     def traffic_nodes(self) -> list[Node]:
         """The nodes that see traffic."""
-        return [node for node in self.nodes.values() if node.about.sees_traffic]
+        return [node for node in list(self.nodes.values()) if node.about.sees_traffic]
 
     def missing(self) -> list[str]:
         """Names of nodes that should be there and aren't."""
-        expected = {name for node in self.nodes.values() for name in node.about.expected_nodes}
+        expected = {name for node in list(self.nodes.values()) for name in node.about.expected_nodes}
         return sorted(expected - self.nodes.keys())
 
     @property
@@ -241,7 +241,7 @@ class Sync:
     @property
     def waiting(self) -> int:
         """Changes that aren't acknowledged yet; of a full set only what has been read of it."""
-        return len(self._pending) + sum(batch.items for batch in self._flight.values())
+        return len(self._pending) + sum(batch.items for batch in list(self._flight.values()))
 
     # Within
 

@@ -9,7 +9,7 @@ from typing import Any
 from threathunting.hunt.live import Bounds, FlagTable, Found, Hunter, Policy
 from threathunting.hunt.live.shipping import PATIENCE, Shipping
 from threathunting.intel.store import Store
-from threathunting.intel.types import Item
+from threathunting.intel.types import Indicator, IndicatorType, Item
 from threathunting.plugins import BUILTIN, Registry
 from threathunting.sensors.batches import DictBatch
 
@@ -127,3 +127,68 @@ def test_an_item_that_the_record_names_and_matches_is_joined_once() -> None:
     assert [(entry["indicator"], entry["where"]) for entry in record["intel"]] == [
         ("192.0.2.0/24", "Conn::IN_RESP")
     ]
+
+
+def unverified(*indicators: str, n: int = 1, ts: float = 100.0) -> dict[str, Any]:
+    marks = {"threathunting_unverified": True, "threathunting_indicators": list(indicators)}
+    return conn(n) | marks | {"ts": ts, "threathunting_where": ["HTTP::IN_HOST_HEADER"] * len(indicators)}
+
+
+def test_an_unverified_record_is_a_record_like_any_other_if_what_was_seen_is_armed() -> None:
+    ships = shipping(armed(("domain", "evil.example", Item("SOAR", level="high", subdomains=True))))
+    (record,) = shipped(ships.ship(DictBatch("conn", [unverified("domain WWW.Evil.example")]), "f", 0))
+    assert "threathunting_unverified" not in record
+    assert record["threathunting"] is True
+    assert record["level"] == "high"
+    assert [(entry["indicator"], entry["where"]) for entry in record["intel"]] == [
+        ("evil.example", "HTTP::IN_HOST_HEADER")
+    ]
+
+
+def test_an_unverified_record_that_nothing_armed_explains_is_counted_and_not_shipped() -> None:
+    store = armed(
+        ("domain", "evil.example", SOAR),
+        ("domain", "old.example", Item("SOAR", level="high", expires=99.0)),
+        ("domain", "low.example", Item("SOAR", level="low")),
+    )
+    ships = shipping(store, Policy(min_level="medium"))
+    seen = ("www.evil.example", "old.example", "low.example", "other.example")
+    records = [unverified(f"domain {value}") for value in seen] + [
+        unverified("nonsense"),
+        unverified("addr x"),
+    ]
+    assert shipped(ships.ship(DictBatch("conn", records), "f", 7)) == []
+    assert ships.low("f") == 7
+    assert shipped(ships.tick(time.monotonic())) == []
+    assert ships.refuted == 0
+    assert shipped(ships.tick(time.monotonic() + PATIENCE)) == []
+    assert (ships.refuted, ships.unexplained, ships.low("f")) == (len(records), 0, None)
+
+
+def test_an_unverified_record_is_looked_up_at_its_own_time() -> None:
+    ships = shipping(armed(("domain", "old.example", Item("SOAR", level="high", expires=101.0))))
+    assert shipped(ships.ship(DictBatch("conn", [unverified("domain old.example")]), "f", 0))
+    assert not shipped(ships.ship(DictBatch("conn", [unverified("domain old.example", ts=101.0)]), "f", 0))
+
+
+def test_a_line_of_intel_log_explains_an_unverified_record_too() -> None:
+    ships = shipping(armed(("domain", "evil.example", SOAR)))
+    ships.ship(DictBatch("conn", [unverified("domain other.example")]), "f", 0)
+    (record,) = shipped(ships.learn(DictBatch("intel", [sighting()])))
+    assert record["intel"][0]["indicator"] == "evil.example"
+    assert ships.refuted == 0
+
+
+def test_an_unverified_record_waits_until_all_intel_is_armed() -> None:
+    store, is_ready = Store(), False
+    hunter = Hunter(store, Registry(BUILTIN), Policy())
+    ships = Shipping("logs", FlagTable(), hunter, Bounds(format="zeek"), lambda: is_ready)
+    records = [unverified("domain evil.example", n=1), unverified("domain other.example", n=2)]
+    ships.ship(DictBatch("conn", records), "f", 0)
+    late = time.monotonic() + PATIENCE
+    assert shipped(ships.tick(late)) == []
+    assert (ships.refuted, ships.low("f")) == (0, 0)
+    store.add(Indicator(IndicatorType.DOMAIN, "evil.example"), SOAR)
+    is_ready = True
+    assert [record["n"] for record in shipped(ships.tick(late))] == [1]
+    assert ships.refuted == 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from threathunting.hunt.conversations import Reason, files_of, links_of, uids_of
@@ -12,18 +12,22 @@ from threathunting.hunt.forms import Format, InvestigationForm
 from threathunting.hunt.live.capture import Bounds, Found, Line
 from threathunting.hunt.live.flags import FlagTable, Kind, Raised
 from threathunting.hunt.live.hunter import Hunter
-from threathunting.hunt.matching import time_of
+from threathunting.hunt.matching import Match, time_of
 from threathunting.intel.canonical import canonical
 from threathunting.intel.message import indicator_type
-from threathunting.intel.types import Indicator, Item, highest_level
+from threathunting.intel.types import Indicator, IndicatorType, Item, highest_level
 from threathunting.plugins import OTHER, Log, strings
-from threathunting.records import Batch, Record
+from threathunting.records import Batch, Observable, Record
 
 PATIENCE = 3.0
 """Seconds that a record waits for the line of ``intel.log`` that tells why it was captured: Zeek writes each log
 on its own."""
 
 _MARK = "threathunting"
+_UNVERIFIED = "threathunting_unverified"
+"""Zeek's mark of a record that it captured since nobody answered in time whether what it saw is armed."""
+
+_MARKS = frozenset({_MARK, _UNVERIFIED})
 
 
 @dataclass
@@ -34,24 +38,37 @@ class _Waiting:
     log: Log
     record: Record
     raw: bytes | None
+    unverified: bool
 
 
 class Shipping:
     """Turns records of ``*-investigation.log`` into lines: what Zeek captured, and why.
 
     Why is told by Zeek's ``intel.log`` (by uid or fuid), and by what the record itself matches. A record for
-    which neither tells anything within ``PATIENCE`` is shipped all the same, without items.
+    which neither tells anything within ``PATIENCE`` is shipped all the same, without items; unless it was captured
+    unverified: then what it names was seen, and may never have been armed.
     """
 
-    def __init__(self, origin: str, flags: FlagTable, hunter: Hunter, bounds: Bounds) -> None:
+    def __init__(
+        self,
+        origin: str,
+        flags: FlagTable,
+        hunter: Hunter,
+        bounds: Bounds,
+        ready: Callable[[], bool] = lambda: True,
+    ) -> None:
+        """``ready``: whether all intel is armed, so that what isn't there is no indicator."""
         self._origin = origin
         self._flags = flags
         self._hunter = hunter
         self._format: Format = bounds.format
         self._form = InvestigationForm(bounds.format)
         self._waiting: deque[_Waiting] = deque()
+        self._ready = ready
         self.unexplained = 0
         """Records shipped without items."""
+        self.refuted = 0
+        """Records not shipped: captured unverified, and nothing armed explains them."""
 
     def learn(self, batch: Batch) -> Found:
         """Take in records of ``intel.log``; gives the records that waited for them, and flags to be kept."""
@@ -83,12 +100,14 @@ class Shipping:
                 for match in matched.get(row, ())
                 for hit in match.hits
             ]
-            reasons = _each_once((*own, *self._named(record), *self._known(log, record)))
+            unverified = record.get(_UNVERIFIED) is True
+            named = self._seen(record) if unverified else self._named(record)
+            reasons = _each_once((*own, *named, *self._known(log, record)))
             raw = batch.raw(row)
             if reasons:
                 self._write(found, log, record, raw, reasons)
             else:
-                self._waiting.append(_Waiting(source, start, now + PATIENCE, log, record, raw))
+                self._waiting.append(_Waiting(source, start, now + PATIENCE, log, record, raw, unverified))
         return found
 
     def tick(self, now: float) -> Found:
@@ -97,7 +116,13 @@ class Shipping:
         left: deque[_Waiting] = deque()
         for one in self._waiting:
             reasons = self._known(one.log, one.record)
-            if reasons or one.until <= now:
+            if one.unverified and not reasons and one.until <= now and self._ready():
+                # Once more: it may have been armed, or all the intel read, only meanwhile.
+                reasons = _each_once(self._seen(one.record))
+                if not reasons:
+                    self.refuted += 1
+                    continue
+            if reasons or (one.until <= now and not one.unverified):
                 self.unexplained += not reasons
                 self._write(found, one.log, one.record, one.raw, reasons)
             else:
@@ -130,6 +155,28 @@ class Shipping:
             found += reasons_of_sighting(self._hunter, sighting)
         return found
 
+    def _seen(self, record: Record) -> list[Reason]:
+        """What is armed of what an unverified record names: values that were seen, each with its type."""
+        wheres = strings(record.get("threathunting_where"))
+        at = time_of(record) or time.time()
+        hunter, found = self._hunter, []
+        for number, text in enumerate(strings(record.get("threathunting_indicators"))):
+            name, _, value = text.partition(" ")
+            try:
+                type = indicator_type(name)
+                # Zeek writes some IPv6 addresses another way.
+                value = canonical(type, value) if type is IndicatorType.ADDR else value
+            except ValueError:
+                continue
+            with hunter.lock:
+                hits = hunter.store.lookup_folded(type, value, at)
+            where = wheres[number] if number < len(wheres) else ""
+            judged = hunter.policy.judge(Match(Observable(type, value, where), tuple(hits)), at)
+            found += [
+                Reason(hit.indicator, where, value, hit.items) for hit in (judged.hits if judged else ())
+            ]
+        return found
+
     def _known(self, log: Log, record: Record) -> tuple[Reason, ...]:
         keys = [(Kind.CONVERSATION, uid) for uid in uids_of(log, record)]
         keys += [(Kind.FILE, name) for name in (*files_of(log, record), *links_of(log, record))]
@@ -141,9 +188,9 @@ class Shipping:
     ) -> None:
         key = next(iter((*uids_of(log, record), *files_of(log, record))), "")
         level = highest_level(tuple(item for reason in reasons for item in reason.items))
-        if _MARK in record:
-            # Zeek's own mark, which our line bears anyhow.
-            record = {name: value for name, value in record.items() if name != _MARK}
+        if not _MARKS.isdisjoint(record):
+            # Zeek's own mark, which our line bears anyhow; and what was unverified isn't any more.
+            record = {name: value for name, value in record.items() if name not in _MARKS}
             raw = None
         data = self._form.line(log, record, raw, reasons)[:-1]
         module = self._hunter.registry.module_of.get(log.name, OTHER)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from itertools import islice
 
 from threathunting.intel.allowlist import AllowList
 from threathunting.intel.store import Store
-from threathunting.intel.types import Indicator, Item
+from threathunting.intel.types import Indicator, IndicatorType, Item
 
 HELD_BACK = 100_000
 """Items on the allow-list that are kept, to be armed should they leave it."""
@@ -133,3 +133,24 @@ class Armed:
         if len(self._held_back) > HELD_BACK:
             self._held_back.popitem(last=False)
             self.forgotten += 1
+
+
+class ArmedSet:
+    """What filters are filled with. See ``compact_fill.Source``."""
+
+    def __init__(self, armed: Armed) -> None:
+        self._armed = armed
+
+    def exact(self) -> int:
+        """Number of values of all types but subnets."""
+        with self._armed.lock:
+            counts = self._armed.store.counts()
+        return sum(count for type, count in counts.items() if type != IndicatorType.SUBNET.value)
+
+    def values(self, type: IndicatorType) -> Iterator[list[str]]:
+        """The values of a type, in chunks."""
+        return self._armed.store.folded_values(type)
+
+    def subdomain_rules(self) -> Iterator[list[str]]:
+        """The domains that stand for their subdomains, in chunks."""
+        return self._armed.store.subdomain_rule_values()

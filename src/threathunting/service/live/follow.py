@@ -51,6 +51,8 @@ class FollowPipeline(Pipeline):
         self.records = 0
         self.bytes = 0
         self.bad_records = 0
+        self.refuted = 0
+        """Records that Zeek captured without an answer, and nothing armed explains, in this session."""
         self.last_record: float | None = None
 
     def lag(self) -> int:
@@ -71,7 +73,9 @@ class FollowPipeline(Pipeline):
         for raised in self._state.flags(self._source):
             self.table.tell(raised)
         self.capture = Capture(self._source, self.table, running.hunter, running.bounds())
-        self._shipping = Shipping(self._source, self.table, running.hunter, running.bounds())
+        self._shipping = Shipping(
+            self._source, self.table, running.hunter, running.bounds(), running.ready.is_set
+        )
         self.follower = Follower(
             settings.path,
             rotated=settings.rotated,
@@ -105,6 +109,7 @@ class FollowPipeline(Pipeline):
         for chunk in chunks:
             self._take(chunk)
         self._keep(self._shipping.tick(time.monotonic()))
+        self.refuted = self._shipping.refuted
         commit = self.running.config.commit
         elapsed = time.monotonic() - self._last_commit
         results = len(self._found.lines)

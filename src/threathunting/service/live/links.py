@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import time
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -15,7 +14,7 @@ from threathunting.hunt.forms import intel_entry
 from threathunting.hunt.live import Found, Line
 from threathunting.hunt.live.shipping import reasons_of_sighting
 from threathunting.hunt.passes import SIGHTINGS
-from threathunting.intel.types import LEVEL_RANK, Indicator, IndicatorType, Item, highest_level
+from threathunting.intel.types import Indicator, Item, highest_level
 from threathunting.kafka.producer import Writer
 from threathunting.plugins import OTHER
 from threathunting.records import Record
@@ -23,178 +22,9 @@ from threathunting.sensors.zeek_json import flat
 from threathunting.service.config_schema import Zeek
 from threathunting.service.live.armed import Armed
 from threathunting.service.live.running import Pipeline, Running
-from threathunting.service.status import NodeStatus, SensorStatus
-from threathunting.zeek.client import Endpoint, Link
-from threathunting.zeek.protocol import Ack, Refused, Sighting, State, understood
-from threathunting.zeek.sync import Change, Sync
-from threathunting.zeek.wire import Event, Welcome
-
-PACE = 0.05
-"""Seconds after which time itself is looked at: what wasn't acknowledged, who is silent."""
-
-
-class Sensor:
-    """One Zeek, as one WebSocket reaches it."""
-
-    def __init__(
-        self, running: Running, armed: Armed, settings: Zeek, sighted: Callable[[Sensor, Sighting], None]
-    ) -> None:
-        self.name = settings.name or settings.url
-        self._running = running
-        self._armed = armed
-        self._sighted = sighted
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._awake = asyncio.Event()
-        self._told: deque[Change] = deque()
-        self.version = ""
-        self.sync = Sync(running.config.service.name, self._everything, int(time.time() * 1000))
-        self._link = Link(
-            Endpoint(
-                url=settings.url,
-                ca=settings.ca,
-                certificate=settings.certificate,
-                key=settings.key,
-                verify_hostname=settings.verify_hostname,
-            ),
-            self._connected,
-            self._disconnected,
-            self._received,
-            lambda text: running.problems.tell(self.name, text),
-        )
-
-    def change(self, change: Change) -> None:
-        """An item was armed or disarmed, in any thread, under the store's lock."""
-        # Without a connection nothing needs to be remembered: the full set comes first.
-        if self.sync.connected:
-            self._told.append(change)
-            if not self._awake.is_set():
-                self._soon(self._awake.set)
-
-    def resync(self) -> None:
-        """Modules or levels are others now. From any thread."""
-        self._soon(self._resync)
-
-    def _resync(self) -> None:
-        self.sync.use_modules(self._running.hunter.registry.modules)
-        self.sync.resync()
-        self._awake.set()
-
-    def _soon(self, work: Callable[[], None]) -> None:
-        """Do something in the event loop's thread."""
-        if self._loop is not None:
-            try:
-                self._loop.call_soon_threadsafe(work)
-            except RuntimeError:
-                # The loop has just ended: so does the service.
-                pass
-
-    async def run(self) -> None:
-        """Work until cancelled."""
-        self._loop = asyncio.get_running_loop()
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._link.run())
-            tasks.create_task(self._pump())
-
-    async def _pump(self) -> None:
-        while True:
-            self._awake.clear()
-            changes = self._judged(self._told.popleft() for _ in range(len(self._told)))
-            self.sync.change(changes)
-            events = self.sync.due(time.monotonic())
-            for event in events:
-                await self._link.send(event)
-            if not events:
-                try:
-                    async with asyncio.timeout(PACE):
-                        await self._awake.wait()
-                except TimeoutError:
-                    pass
-
-    def _judged(self, changes: Iterable[Change]) -> list[Change]:
-        """Changes as the configuration counts them; an item below the least level is one that leaves."""
-        policy = self._running.hunter.policy
-        found = []
-        for change in changes:
-            item = None if change.item is None else policy.levelled(change.item)
-            if item is not None and LEVEL_RANK[item.level] < LEVEL_RANK[policy.min_level]:
-                item = None
-            found.append(change._replace(item=item))
-        return found
-
-    def _everything(self) -> Iterator[tuple[Indicator, Item]]:
-        store = self._armed.store
-        for type in IndicatorType:
-            with self._armed.lock:
-                entries = list(store.values(type).items())
-            for value, entry in entries:
-                indicator = Indicator(type, value)
-                for item in (entry,) if isinstance(entry, Item) else entry:
-                    for change in self._judged([Change(indicator, item.source, item)]):
-                        if change.item is not None:
-                            yield indicator, change.item
-
-    def _connected(self, welcome: Welcome) -> None:
-        self.version = welcome.version
-        self.sync.use_modules(self._running.hunter.registry.modules)
-        self.sync.connect()
-        self._running.log.info("connected to Zeek", where=self.name, version=welcome.version)
-        self._awake.set()
-
-    def _disconnected(self, reason: str) -> None:
-        self.sync.disconnect()
-        self._running.problems.tell(self.name, reason)
-
-    def _received(self, event: Event) -> None:
-        now = time.monotonic()
-        try:
-            report = understood(event)
-        except ValueError as error:
-            self._running.problems.tell(self.name, str(error))
-            return
-        if isinstance(report, State):
-            self.sync.state(report, now)
-            for problem in report.about.problems:
-                self._running.problems.tell(f"{self.name} {report.node}", problem)
-        elif isinstance(report, Ack):
-            self.sync.ack(report, now)
-            for refused in report.refused:
-                self._running.problems.tell(
-                    f"{self.name} {report.node}",
-                    f"Zeek can't arm {refused.get('t')} '{str(refused.get('v'))[:80]}': {refused.get('reason')}",
-                )
-        elif isinstance(report, Sighting):
-            self._sighted(self, report)
-        elif isinstance(report, Refused):
-            self._running.problems.tell(f"{self.name} {report.node}", report.reason)
-        self._awake.set()
-
-    def status(self) -> SensorStatus:
-        """How it stands."""
-        sync, now = self.sync, time.monotonic()
-        return SensorStatus(
-            name=self.name,
-            version=self.version,
-            connected=sync.connected,
-            armed=sync.armed,
-            waiting=sync.waiting,
-            missing=sync.missing(),
-            full_sets=sync.full_sets,
-            latency_ms=None if sync.latency is None else round(sync.latency * 1000, 1),
-            nodes=[
-                NodeStatus(
-                    name=node.name,
-                    role=node.about.role,
-                    boot=node.boot,
-                    complete=node.complete and sync.connected,
-                    armed=node.armed,
-                    sees_traffic=node.about.sees_traffic,
-                    modules=node.about.modules,
-                    lag_ms=None if node.lag is None else round(node.lag * 1000, 1),
-                    silent_seconds=round(now - node.seen, 1),
-                )
-                for node in list(sync.nodes.values())
-            ],
-        )
+from threathunting.service.live.zeek_sensor import Sensor
+from threathunting.zeek.protocol import Sighting
+from threathunting.zeek.sync import Change
 
 
 class Links(Pipeline):

@@ -15,9 +15,10 @@ from threathunting.service.live.arming import Arming
 from threathunting.service.live.consume import ConsumePipeline
 from threathunting.service.live.control import Control
 from threathunting.service.live.follow import FollowPipeline
-from threathunting.service.live.links import Links, Sensor
+from threathunting.service.live.links import Links
 from threathunting.service.live.running import Pipeline, Running
-from threathunting.service.status import InputStatus, OutputStatus, Status
+from threathunting.service.live.zeek_sensor import Sensor
+from threathunting.service.status import InputStatus, OutputStatus, SensorStatus, Status
 
 RATE_SECONDS = 10.0
 """Rates are over about so long."""
@@ -27,6 +28,9 @@ QUIET = 10.0
 
 SILENT = 120.0
 """Seconds after which a thread that shows no life counts as hanging."""
+
+
+_NODE_COUNTERS = ("asked", "confirmed", "denied", "unverified", "held", "sampled", "released")
 
 
 class Telling:
@@ -81,23 +85,42 @@ class Telling:
         metrics.window_records.set(sum(window.records for window in windows))
         metrics.window_bytes.set(sum(window.bytes for window in windows))
         for what, count in self._dropped().items():
-            # What a part counts begins anew with each of its sessions.
-            new = count - self._told.get(what, 0)
-            self._told[what] = count
-            metrics.dropped_total.labels(what).inc(new if new >= 0 else count)
+            metrics.dropped_total.labels(what).inc(self._new(what, count))
         for sensor in self._sensors():
-            status = sensor.status()
-            metrics.sensor_armed.labels(sensor.name).set(status.armed)
-            metrics.sensor_waiting.labels(sensor.name).set(status.waiting)
-            for node in status.nodes:
-                metrics.node_indicators.labels(sensor.name, node.name).set(node.armed)
-                metrics.node_complete.labels(sensor.name, node.name).set(node.complete)
+            self._refresh_sensor(sensor.status())
         for part in self._pipelines:
             if isinstance(part, ConsumePipeline):
                 for (topic, number), lag in part.lags().items():
                     metrics.lag_records.labels(topic, str(number)).set(lag)
             elif isinstance(part, FollowPipeline):
-                metrics.lag_bytes.labels(part.settings.path[0]).set(part.lag())
+                path = part.settings.path[0]
+                metrics.lag_bytes.labels(path).set(part.lag())
+                metrics.refuted_total.labels(path).inc(self._new(f"refuted {part.name}", part.refuted))
+
+    def _refresh_sensor(self, status: SensorStatus) -> None:
+        metrics, name = self._running.metrics, status.name
+        metrics.sensor_armed.labels(name).set(status.armed)
+        metrics.sensor_waiting.labels(name).set(status.waiting)
+        for result in ("answered", "dropped"):
+            count = getattr(status, f"questions_{result}")
+            metrics.questions_total.labels(name, result).inc(self._new(f"{result} {name}", count))
+        for node in status.nodes:
+            metrics.node_indicators.labels(name, node.name).set(node.armed)
+            metrics.node_complete.labels(name, node.name).set(node.complete)
+            if node.mode != "compact":
+                continue
+            metrics.node_generation.labels(name, node.name).set(node.generation)
+            metrics.node_filter_bytes.labels(name, node.name).set(node.filter_bytes)
+            metrics.node_pending.labels(name, node.name).set(node.pending)
+            for what in _NODE_COUNTERS:
+                new = self._new(f"{what} {name} {node.name}", getattr(node, what))
+                metrics.node_questions_total.labels(name, node.name, what).inc(new)
+
+    def _new(self, what: str, count: int) -> int:
+        """How much is new of what a part has counted; it begins anew with each of its sessions."""
+        new = count - self._told.get(what, 0)
+        self._told[what] = count
+        return new if new >= 0 else count
 
     def status(self) -> Status:
         """The whole object of ``/status``."""
@@ -173,6 +196,7 @@ class Telling:
                     records=part.records,
                     bytes=part.bytes,
                     bad_records=part.bad_records,
+                    refuted=part.refuted,
                     records_per_second=records,
                     bytes_per_second=size,
                     last_record=part.last_record,
