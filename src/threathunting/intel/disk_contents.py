@@ -131,7 +131,9 @@ class Contents:
                 else:
                     entries.append((key_of(type, value), *self._rows.stored(entry)))
         due = self._buffered_due
-        rules = {key_of(IndicatorType.DOMAIN, domain): is_one for domain, is_one in self._buffered_rules.items()}
+        rules = {
+            key_of(IndicatorType.DOMAIN, domain): is_one for domain, is_one in self._buffered_rules.items()
+        }
         try:
             with self._database.transaction():
                 self._entries.write(entries, gone)
@@ -214,6 +216,11 @@ class Contents:
             for value in values:
                 self._next.add(value)
 
+    def rest(self) -> None:
+        """Write the buffer, and free the memory for pages. Raises OSError."""
+        self.write()
+        self._database.run("pragma shrink_memory")
+
     def close(self) -> None:
         """Delete the file. Raises OSError."""
         self._database.close()
@@ -237,7 +244,9 @@ class Contents:
                 return
             if buffered:
                 values = [value for value in values if value not in buffered]
-            yield [folded for value in values if (folded := lower(value)) not in skip] if one_by_one else values
+            yield (
+                [folded for value in values if (folded := lower(value)) not in skip] if one_by_one else values
+            )
 
 
 def _ends(entry: Entry | None) -> Set[float]:

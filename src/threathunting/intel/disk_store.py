@@ -132,9 +132,7 @@ class DiskStore:
         """The distinct domains of ``subdomain_rules``, in the same way."""
         every = self._folds.all(IndicatorType.DOMAIN)
         folds = frozenset(
-            folded
-            for folded, values in every
-            if any(self.is_rule(value) for value in (folded, *values))
+            folded for folded, values in every if any(self.is_rule(value) for value in (folded, *values))
         )
         if folds:
             yield list(folds)
@@ -231,6 +229,10 @@ class DiskStore:
         """What a text matches at ``at`` as Zeek compares; see ``IntelStore``."""
         asked = Indicator(type, text)
         return list(lookup_folded(self._get, self._folds, self._subnets, bool(self._rules), asked, at))
+
+    def rest(self) -> None:
+        """Write what waits, and free memory: it isn't asked for a while. Raises OSError."""
+        self._contents.rest()
 
     def close(self) -> None:
         """Delete the file. Raises OSError."""

@@ -105,6 +105,9 @@ class IntelStore(Protocol):
         In the order of ``lookup``, those of the same nearness by their values.
         """
 
+    def rest(self) -> None:
+        """Let go of memory: it isn't asked for a while."""
+
     def close(self) -> None:
         """Let go of what it holds outside the process's memory. It isn't used any more after that."""
 

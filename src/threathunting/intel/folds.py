@@ -71,5 +71,3 @@ def lookup_folded(
                 items = () if entry is None else tuple(item for item in alive(entry, at) if item.subdomains)
                 if items:
                     yield Hit(Indicator(type, value), items)
-
-

@@ -198,7 +198,12 @@ class Store:
     def lookup_folded(self, type: IndicatorType, text: str, at: float) -> list[Hit]:
         """What a text matches at ``at`` as Zeek compares; see ``IntelStore``."""
         asked = Indicator(type, text)
-        return list(lookup_folded(self._get, self._folds, self._subnets, bool(self._subdomain_rules), asked, at))
+        return list(
+            lookup_folded(self._get, self._folds, self._subnets, bool(self._subdomain_rules), asked, at)
+        )
+
+    def rest(self) -> None:
+        """There is nothing to let go of."""
 
     def close(self) -> None:
         """Nothing is held outside the process's memory."""

@@ -15,6 +15,7 @@ from threathunting.hunt.forms import intel_entry
 from threathunting.hunt.live import Found, Line
 from threathunting.hunt.live.shipping import reasons_of_sighting
 from threathunting.hunt.passes import SIGHTINGS
+from threathunting.intel.entries import items_of
 from threathunting.intel.types import LEVEL_RANK, Indicator, IndicatorType, Item, highest_level
 from threathunting.kafka.producer import Writer
 from threathunting.plugins import OTHER
@@ -123,15 +124,17 @@ class Sensor:
 
     def _everything(self) -> Iterator[tuple[Indicator, Item]]:
         store = self._armed.store
-        for type in IndicatorType:
-            with self._armed.lock:
-                entries = list(store.values(type).items())
-            for value, entry in entries:
-                indicator = Indicator(type, value)
-                for item in (entry,) if isinstance(entry, Item) else entry:
-                    for change in self._judged([Change(indicator, item.source, item)]):
-                        if change.item is not None:
-                            yield indicator, change.item
+        entries = (
+            (Indicator(type, value), item)
+            for type in IndicatorType
+            for chunk in store.entries(type)
+            for value, entry in chunk
+            for item in items_of(entry)
+        )
+        for indicator, item in entries:
+            for change in self._judged([Change(indicator, item.source, item)]):
+                if change.item is not None:
+                    yield indicator, change.item
 
     def _connected(self, welcome: Welcome) -> None:
         self.version = welcome.version
@@ -229,7 +232,7 @@ class Links(Pipeline):
                 await asyncio.sleep(0.1)
                 for task in work:
                     if task.done():
-                        task.result()
+                        _result(task)
                 self._flush(0)
         finally:
             for task in work:
@@ -283,6 +286,15 @@ class Links(Pipeline):
                 self._writer.produce(*out)
         outputs.append(found.lines)
         running.count(found)
+
+
+def _result(task: asyncio.Task[None]) -> None:
+    """What a sensor's work ended with: OSError where the intel could not be read, else an error of ours."""
+    error = task.exception()
+    if isinstance(error, ExceptionGroup) and error.split(OSError)[1] is None:
+        first = error.exceptions[0]
+        raise OSError(str(first)) from error
+    task.result()
 
 
 def _with_ports(record: Record) -> Record:
