@@ -34,7 +34,7 @@ from threathunting.intel.types import Indicator, IndicatorType, Item
 class DiskStore:
     """Armed intel in a file that is made anew; see ``IntelStore`` about threads.
 
-    Memory is bounded, at about 150 MB and two to four bytes an indicator; but subnets stay in memory.
+    Memory is bounded, at about 150 MB and a few bytes an indicator; but subnets stay in memory.
     Values handed in must be canonical (``threathunting.intel.canonical``).
 
     Where the file can't be read or written, calls raise OSError. What was taken before is not lost by that: it
