@@ -22,6 +22,8 @@ from threathunting.intel.types import Indicator, IndicatorType, Item
 
 _LOOKED_UP = 100_000
 _EXPIRES = 4e9
+_TICKS = 30
+"""The seconds of rest after which is measured, each with what a service does in it."""
 
 
 def main() -> None:
@@ -62,6 +64,10 @@ def measure(store: IntelStore, count: int, own: bool) -> None:
         slowest = max(slowest, time.perf_counter() - before)
     say("add", count, began)
     print(f"  the slowest took {slowest * 1000:.0f} ms")
+    began = now()
+    for _ in range(_TICKS):
+        store.expire(0.0)
+    print(f"  {_TICKS} times expire: {time.perf_counter() - began[0]:.1f} s")
     step = max(1, count // _LOOKED_UP)
     for what, numbers in (("hit", range(0, count, step)), ("miss", range(count, 2 * count, step))):
         began = now()

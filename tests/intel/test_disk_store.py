@@ -230,6 +230,22 @@ def test_the_filter_forgets_what_is_gone_and_becomes_one_again(
     assert sum(domain(number).value in store._contents._filter for number in range(1_900)) < 100
 
 
+def test_where_nothing_comes_reading_is_made_fast(
+    small: None, store: DiskStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(disk_tables, "_LEFT", 10)
+    for number in range(150):
+        store.add(domain(number), Item("feed", expires=1e9, subdomains=True))
+    store._contents.write()
+    for _ in range(10):
+        store.expire(0.0)
+    for name in ("entries", "expiry", "rules"):
+        row = store._contents._database.one(f"select count(*) from {name}_small", ())
+        assert row is not None
+        assert row[0] <= 10
+    assert len(list(store.items())) == 150
+
+
 def test_all_that_stays_comes_while_others_come_and_go(small: None, store: DiskStore) -> None:
     lock = threading.Lock()
     staying = {domain(number).value for number in range(0, 3_000, 3)}

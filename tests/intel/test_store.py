@@ -195,6 +195,7 @@ class OnDisk(Model):
             patch.object(disk_contents, "_TIDIED", 1),
             patch.object(disk_tables, "_SMALL", 6),
             patch.object(disk_tables, "_MOVED", 2),
+            patch.object(disk_tables, "_LEFT", 1),
             patch.object(disk_tables, "_READ", 2),
             patch.object(disk_tables, "_AT_ONCE", 2),
         ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Callable, Iterator, Mapping, Set
 from contextlib import suppress
 from math import inf
 from pathlib import Path
@@ -52,6 +52,7 @@ class Contents:
         self._entries = Table(self._database, "entries", Stored._fields)
         self._expiry = Table(self._database, "expiry")
         self._rules = Table(self._database, "rules")
+        self._tables = self._entries, self._expiry, self._rules
         self._rows = Rows()
         self._buffer: dict[IndicatorType, dict[str, Entry | None]] = {type: {} for type in IndicatorType}
         self._buffered_due: dict[bytes, bool] = {}
@@ -134,20 +135,19 @@ class Contents:
         rules = {
             key_of(IndicatorType.DOMAIN, domain): is_one for domain, is_one in self._buffered_rules.items()
         }
+
+        def write() -> None:
+            self._entries.write(entries, gone)
+            for table, keys in ((self._expiry, due), (self._rules, rules)):
+                table.write(
+                    [(key,) for key, is_there in keys.items() if is_there],
+                    [key for key, is_there in keys.items() if not is_there],
+                )
+
         try:
-            with self._database.transaction():
-                self._entries.write(entries, gone)
-                for table, keys in ((self._expiry, due), (self._rules, rules)):
-                    table.write(
-                        [(key,) for key, is_there in keys.items() if is_there],
-                        [key for key, is_there in keys.items() if not is_there],
-                    )
-        except BaseException as error:
-            if isinstance(error, OSError):
-                self._failed, self._retry = str(error), time.monotonic() + _RETRY
-            for table in (self._entries, self._expiry, self._rules):
-                with suppress(OSError):
-                    table.undone()
+            self._in_transaction(write)
+        except OSError as error:
+            self._failed, self._retry = str(error), time.monotonic() + _RETRY
             raise
         # Only now: whoever goes through the store takes a copy of the buffer first, and then reads the tables.
         for buffer in self._buffer.values():
@@ -197,9 +197,14 @@ class Contents:
             ]
 
     def tidy(self, size: int) -> None:
-        """Go a step on with what makes look-ups fast again after much has come or gone. ``size``: indicators now."""
+        """Go a step on with what makes reading fast again after much has come or gone. ``size``: indicators now.
+
+        Raises OSError.
+        """
         came = self._filter.added - self._added_before
         self._added_before = self._filter.added
+        if came <= _QUIET:
+            self._in_transaction(self._settle)
         if self._next is None:
             is_stale = self._filter.added > 2 * size + _STALE
             if not is_stale and (self._filter.layers == 1 or came > _QUIET):
@@ -224,6 +229,20 @@ class Contents:
     def close(self) -> None:
         """Delete the file. Raises OSError."""
         self._database.close()
+
+    def _settle(self) -> None:
+        for table in self._tables:
+            table.settle()
+
+    def _in_transaction(self, work: Callable[[], object]) -> None:
+        try:
+            with self._database.transaction():
+                work()
+        except BaseException:
+            for table in self._tables:
+                with suppress(OSError):
+                    table.undone()
+            raise
 
     def _texts(
         self,

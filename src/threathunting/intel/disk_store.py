@@ -30,6 +30,8 @@ from threathunting.intel.folds import Folds, lookup_folded
 from threathunting.intel.subnets import Subnets
 from threathunting.intel.types import Indicator, IndicatorType, Item
 
+_SUBNET, _DOMAIN = IndicatorType.SUBNET, IndicatorType.DOMAIN
+
 
 class DiskStore:
     """Armed intel in a file that is made anew; see ``IntelStore`` about threads.
@@ -174,7 +176,7 @@ class DiskStore:
         """Drop what has expired at ``now`` (seconds since the epoch) and return it.
 
         With ``limit``, so many items or a few more: where that many came, there may be others. To be called every
-        second or so, also to keep the filter small.
+        second or so, also to keep reading fast.
         """
         contents = self._contents
         contents.make_room(2)
@@ -197,10 +199,15 @@ class DiskStore:
             try:
                 contents.make_room(2)
             except OSError:
-                if dropped:  # they are gone, and must be told; the next call fails
+                # What is dropped must be told; the next call fails.
+                if dropped:
                     return dropped
                 raise
-        contents.tidy(self._size)
+        try:
+            contents.tidy(self._size)
+        except OSError:
+            if not dropped:
+                raise
         return dropped
 
     def lookup(self, type: IndicatorType, value: str, at: float) -> list[Hit]:
@@ -215,7 +222,7 @@ class DiskStore:
                 entry = get(IndicatorType.SUBNET, prefix)
                 if entry is not None and (items := alive(entry, at)):
                     hits.append(Hit(Indicator(IndicatorType.SUBNET, prefix), items))
-        elif type is IndicatorType.DOMAIN and self._rules:
+        elif type is _DOMAIN and self._rules:
             parent = value
             while (dot := parent.find(".")) >= 0:
                 parent = parent[dot + 1 :]
@@ -246,15 +253,15 @@ class DiskStore:
             change = Change.ARMED
             self._counted(type, 1)
             self._folds.add(type, value)
-            if type is IndicatorType.SUBNET:
+            if type is _SUBNET:
                 self._subnets.add(value)
         elif new is None:
             self._counted(type, -1)
             self._folds.remove(type, value)
-            if type is IndicatorType.SUBNET:
+            if type is _SUBNET:
                 self._subnets.remove(value)
         self._contents.put(indicator, old, new)
-        if type is IndicatorType.DOMAIN:
+        if type is _DOMAIN:
             was = old is not None and wants_subdomains(old)
             becomes = new is not None and wants_subdomains(new)
             if was != becomes:
