@@ -18,6 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median, quantiles
@@ -194,7 +195,7 @@ def memory(folder: Path, scale: float) -> None:
         with Broker(folder / f"kafka-{mode}", heap_mb=1024) as broker:
             rows[mode] = measured(folder, broker, mode, int(count * scale))
         shutil.rmtree(folder / f"kafka-{mode}", ignore_errors=True)
-    lines = [
+    lines: list[tuple[str, Callable[[Row], str]]] = [
         ("indicators", lambda row: f"{row.indicators:,}"),
         ("worker: RSS over unarmed", lambda row: f"{row.worker - row.worker_before:+,.0f} MB"),
         ("worker: RSS, and at most", lambda row: f"{row.worker:,.0f} MB, {row.worker_peak:,.0f} MB"),

@@ -12,7 +12,9 @@ from threathunting.intel.types import IndicatorType
 from .traffic import arm
 
 
-def test_rules_of_any_length_and_order() -> None:
+@pytest.mark.parametrize("large", [1_000_000, 8, 0])
+def test_rules_of_any_length_and_order(large: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(derived, "LARGE", large)
     store = Store()
     gates = Gates(store)
     rules = [
@@ -27,8 +29,12 @@ def test_rules_of_any_length_and_order() -> None:
             assert name in gates.possible(IndicatorType.DOMAIN, [name]), added
 
 
-def test_what_is_gone_leaves_the_gates_when_it_has_become_much(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("large", [1_000_000, 75, 0])
+def test_what_is_gone_leaves_the_gates_when_it_has_become_much(
+    large: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(derived, "STALE", 10)
+    monkeypatch.setattr(derived, "LARGE", large)
     store = Store()
     gates = Gates(store)
     hosts = [f"evil{number}.example" for number in range(100)]
@@ -56,7 +62,9 @@ def test_what_comes_and_goes_and_comes_again_is_taken_in_once_more(monkeypatch: 
         assert gates.possible(IndicatorType.ADDR, ["192.0.2.1"]) == []
 
 
-def test_paths_are_armed_exactly_while_they_are() -> None:
+@pytest.mark.parametrize("large", [1_000_000, 0])
+def test_paths_are_armed_exactly_while_they_are(large: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(derived, "LARGE", large)
     store = Store()
     gates = Gates(store)
     arm(store, "url", "evil.example/gate.php")

@@ -18,7 +18,7 @@ from threathunting.hunt.fast import FastMatcher
 from threathunting.hunt.forms import Format
 from threathunting.hunt.passes import SIGHTINGS, Captured, Looked, Scope, Spool
 from threathunting.hunt.tally import Tally
-from threathunting.intel.store import Store
+from threathunting.intel.entries import IntelStore
 from threathunting.plugins import Registry
 from threathunting.records import ReadReport, Unit
 
@@ -81,7 +81,7 @@ class Hunt:
 
     def __init__(
         self,
-        store: Store,
+        store: IntelStore,
         registry: Registry,
         settings: Settings,
         results: Results,

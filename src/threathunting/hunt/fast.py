@@ -14,7 +14,7 @@ from typing import Any
 from threathunting.hunt.gates import Gates
 from threathunting.hunt.matching import Match, exact
 from threathunting.hunt.plans import Plan
-from threathunting.intel.store import Store
+from threathunting.intel.entries import IntelStore
 from threathunting.intel.types import IndicatorType
 from threathunting.plugins import Registry
 from threathunting.records import Batch, Record
@@ -26,7 +26,7 @@ class FastMatcher:
     Store and registry may change between two calls, but not during one, nor while matches are gone through.
     """
 
-    def __init__(self, store: Store, registry: Registry) -> None:
+    def __init__(self, store: IntelStore, registry: Registry) -> None:
         """Build the gates; each log's plan is made when it is needed."""
         self._store = store
         self._registry = registry

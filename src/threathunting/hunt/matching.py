@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple, Protocol
 
+from threathunting.intel.entries import Hit, IntelStore
 from threathunting.intel.message import parse_time
-from threathunting.intel.store import Hit, Store
 from threathunting.plugins import Log, Registry
 from threathunting.records import Batch, Observable, Record
 
@@ -28,7 +28,7 @@ class Matcher(Protocol):
         """(row, record, matches) of each row that has any, in the batch's order."""
 
 
-def matches_of(log: Log, record: Record, store: Store) -> list[Match]:
+def matches_of(log: Log, record: Record, store: IntelStore) -> list[Match]:
     """Every match of one record. An item matches traffic up to its expiry."""
     at = time_of(record)
     found = []
@@ -54,7 +54,7 @@ def time_of(record: Record) -> float:
 class NaiveMatcher:
     """Looks every observable of every record up: slow, plain, and the oracle of the fast matcher."""
 
-    def __init__(self, store: Store, registry: Registry) -> None:
+    def __init__(self, store: IntelStore, registry: Registry) -> None:
         """Match against ``store`` with the plugins of ``registry``."""
         self._store = store
         self._registry = registry
@@ -66,7 +66,7 @@ class NaiveMatcher:
 
 
 def exact(
-    batch: Batch, rows: Iterable[int], log: Log, store: Store
+    batch: Batch, rows: Iterable[int], log: Log, store: IntelStore
 ) -> Iterator[tuple[int, Record, list[Match]]]:
     """The matches of these rows."""
     for row in rows:

@@ -14,10 +14,10 @@ from typing import BinaryIO
 import msgspec
 
 from threathunting.intel.allowlist import AllowList
+from threathunting.intel.entries import IntelStore
 from threathunting.intel.formats import FORMATS, Context, Format, Refusal, Told, by_name, misp, sniff
 from threathunting.intel.formats._open import CompressedDataError, opened
 from threathunting.intel.message import Add, Remove
-from threathunting.intel.store import Store
 from threathunting.intel.types import IndicatorType, Item
 
 STDIN = "-"
@@ -66,7 +66,7 @@ class LoadReport:
 
 def load(
     paths: Iterable[str | Path],
-    store: Store,
+    store: IntelStore,
     allow: AllowList | None = None,
     *,
     format: str | None = None,
@@ -103,7 +103,7 @@ def load(
 
 class _Loader:
     def __init__(
-        self, store: Store, allow: AllowList | None, report: LoadReport, default_expire: float | None
+        self, store: IntelStore, allow: AllowList | None, report: LoadReport, default_expire: float | None
     ) -> None:
         self._store = store
         self._allow = allow

@@ -82,7 +82,7 @@ class Sink(Protocol):
         """
 
     def remove(self, indicator: Indicator, source: str) -> bool:
-        """Disarm one source's item; False where there was none."""
+        """Disarm one source's item; False where there was none. Raises OSError where it can't be done."""
 
 
 class Replay:
@@ -125,7 +125,10 @@ class Replay:
 
     def apply(self, told: TopicMessage, now: float) -> Outcome | Refused:
         """Make of one message what it asks for. ``now``: seconds since the epoch."""
-        outcome = self._removal(told, now) if told.value is None else self._change(told, told.value, now)
+        try:
+            outcome = self._removal(told, now) if told.value is None else self._change(told, told.value, now)
+        except OSError as error:
+            outcome = Refused(str(error))
         self.counts["refused" if isinstance(outcome, Refused) else outcome.value] += 1
         return outcome
 

@@ -9,7 +9,7 @@ import msgspec
 from threathunting.hunt.conversations import MAX_CONVERSATIONS
 from threathunting.hunt.forms import Format
 from threathunting.hunt.passes import Scope
-from threathunting.intel.store import DEFAULT_LIMIT
+from threathunting.intel.entries import DEFAULT_LIMIT
 from threathunting.kafka.connection import Connection
 from threathunting.service.config_values import is_a
 
@@ -54,6 +54,7 @@ class Intel(_Section, frozen=True):
     allow: ExistingFiles = ()
     warninglists: tuple[str, ...] = ()
     max_indicators: Count = DEFAULT_LIMIT
+    store: Literal["memory", "disk"] = "memory"
     levels: dict[str, Level] = {}
 
 

@@ -4,17 +4,42 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from threathunting.intel.allowlist import AllowList
+from threathunting.intel.entries import IntelStore
+from threathunting.intel.replay import Refused, Replay, TopicMessage
+from threathunting.intel.store import Store
 from threathunting.intel.types import Indicator, IndicatorType, Item
 from threathunting.service.live.armed import Armed
 from threathunting.service.live.intel_files import IntelFiles
+from threathunting.service.live.stores import DiskStores
 
 EVIL = Indicator(IndicatorType.DOMAIN, "evil.example")
 GOOD = Indicator(IndicatorType.DOMAIN, "good.example")
+
+
+Make = Callable[[int], IntelStore]
+
+
+@pytest.fixture(params=["memory", "disk"])
+def make(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Make]:
+    if request.param == "memory":
+        yield Store
+        return
+    stores = DiskStores(tmp_path_factory.mktemp("state"))
+    made: list[IntelStore] = []
+
+    def make(limit: int) -> IntelStore:
+        made.append(stores(limit))
+        return made[-1]
+
+    yield make
+    for store in made:
+        store.close()
 
 
 def allowing(*values: str) -> AllowList:
@@ -28,8 +53,8 @@ def values(armed: Armed) -> set[tuple[str, str]]:
     return {(indicator.value, item.source) for indicator, item in armed.store.items()}
 
 
-def test_what_the_allow_list_holds_is_refused_and_comes_in_when_it_leaves() -> None:
-    armed = Armed(10)
+def test_what_the_allow_list_holds_is_refused_and_comes_in_when_it_leaves(make: Make) -> None:
+    armed = Armed(10, make)
     armed.use_allow_list(allowing("good.example"))
     with pytest.raises(ValueError, match=r"on the allow-list \(good.example\)"):
         armed.add(GOOD, Item("feed"))
@@ -40,8 +65,8 @@ def test_what_the_allow_list_holds_is_refused_and_comes_in_when_it_leaves() -> N
     assert values(armed) == {("good.example", "feed"), ("evil.example", "feed")}
 
 
-def test_what_was_removed_while_held_back_does_not_come_in() -> None:
-    armed = Armed(10)
+def test_what_was_removed_while_held_back_does_not_come_in(make: Make) -> None:
+    armed = Armed(10, make)
     armed.use_allow_list(allowing("good.example"))
     with pytest.raises(ValueError):
         armed.add(GOOD, Item("feed"))
@@ -50,8 +75,8 @@ def test_what_was_removed_while_held_back_does_not_come_in() -> None:
     assert values(armed) == set()
 
 
-def test_expired_items_leave_and_do_not_come_back_from_the_allow_list() -> None:
-    armed = Armed(10)
+def test_expired_items_leave_and_do_not_come_back_from_the_allow_list(make: Make) -> None:
+    armed = Armed(10, make)
     armed.add(EVIL, Item("feed", expires=time.time() + 0.2))
     armed.use_allow_list(allowing("good.example"))
     with pytest.raises(ValueError):
@@ -62,16 +87,16 @@ def test_expired_items_leave_and_do_not_come_back_from_the_allow_list() -> None:
     assert values(armed) == set()
 
 
-def test_a_full_store_refuses_with_what_to_do() -> None:
-    armed = Armed(1)
+def test_a_full_store_refuses_with_what_to_do(make: Make) -> None:
+    armed = Armed(1, make)
     armed.add(EVIL, Item("feed"))
     with pytest.raises(ValueError, match=r"raise intel\.max_indicators"):
         armed.add(GOOD, Item("feed"))
 
 
 class Feeds:
-    def __init__(self) -> None:
-        self.armed = Armed(1000)
+    def __init__(self, make: Make) -> None:
+        self.armed = Armed(1000, make)
         self.warned: list[str] = []
         self.files = IntelFiles(self.armed, lambda path, text: self.warned.append(text), None, None)
 
@@ -80,8 +105,8 @@ class Feeds:
         self.files.changed([path])
 
 
-def test_a_removed_line_removes_the_item_and_others_stay(tmp_path: Path) -> None:
-    feeds = Feeds()
+def test_a_removed_line_removes_the_item_and_others_stay(make: Make, tmp_path: Path) -> None:
+    feeds = Feeds(make)
     path = tmp_path / "feed.txt"
     path.write_text("evil.example\n198.51.100.7\n")
     feeds.armed.add(EVIL, Item("SOAR"))
@@ -102,8 +127,8 @@ def test_a_removed_line_removes_the_item_and_others_stay(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("how", ["gone", "empty", "unreadable"])
-def test_a_feed_that_broke_disarms_nothing_and_is_told(tmp_path: Path, how: str) -> None:
-    feeds = Feeds()
+def test_a_feed_that_broke_disarms_nothing_and_is_told(make: Make, tmp_path: Path, how: str) -> None:
+    feeds = Feeds(make)
     path = tmp_path / "feed.txt"
     path.write_text("evil.example\n")
     feeds.files.use([str(path)])
@@ -122,8 +147,8 @@ def test_a_feed_that_broke_disarms_nothing_and_is_told(tmp_path: Path, how: str)
     assert values(feeds.armed) == {("evil.example", "feed"), ("more.example", "feed")}
 
 
-def test_a_folder_is_read_again_when_a_file_in_it_changes(tmp_path: Path) -> None:
-    feeds = Feeds()
+def test_a_folder_is_read_again_when_a_file_in_it_changes(make: Make, tmp_path: Path) -> None:
+    feeds = Feeds(make)
     (tmp_path / "a.txt").write_text("a.example\n")
     (tmp_path / "b.txt").write_text("b.example\n")
     feeds.files.use([str(tmp_path)])
@@ -131,8 +156,8 @@ def test_a_folder_is_read_again_when_a_file_in_it_changes(tmp_path: Path) -> Non
     assert values(feeds.armed) == {("a.example", "a"), ("c.example", "b")}
 
 
-def test_a_path_that_is_no_longer_named_is_disarmed(tmp_path: Path) -> None:
-    feeds = Feeds()
+def test_a_path_that_is_no_longer_named_is_disarmed(make: Make, tmp_path: Path) -> None:
+    feeds = Feeds(make)
     for name in ("a", "b"):
         (tmp_path / f"{name}.txt").write_text(f"{name}.example\n")
     feeds.files.use([str(tmp_path / "a.txt"), str(tmp_path / "b.txt")])
@@ -140,8 +165,8 @@ def test_a_path_that_is_no_longer_named_is_disarmed(tmp_path: Path) -> None:
     assert values(feeds.armed) == {("b.example", "b")}
 
 
-def test_expiry_counts_from_the_files_own_time_and_refused_lines_are_told(tmp_path: Path) -> None:
-    feeds = Feeds()
+def test_expiry_counts_from_the_files_own_time_and_refused_lines_are_told(make: Make, tmp_path: Path) -> None:
+    feeds = Feeds(make)
     path = tmp_path / "feed.jsonl"
     path.write_text(
         '{"ioc": "old.example", "type": "domain", "meta": {"expire": 60}}\n'
@@ -152,3 +177,69 @@ def test_expiry_counts_from_the_files_own_time_and_refused_lines_are_told(tmp_pa
     assert values(feeds.armed) == set()
     assert feeds.files.status[0].refused == 1
     assert "not an address" in feeds.warned[0]
+
+
+def test_on_disk_what_files_said_is_let_go_of(tmp_path: Path) -> None:
+    (tmp_path / "state").mkdir()
+    (tmp_path / "feed.txt").write_text("evil.example\n")
+    feeds = Feeds(DiskStores(tmp_path / "state"))
+    for number in range(3):
+        feeds.files.use([str(tmp_path / "feed.txt")])
+        feeds.write(tmp_path / "feed.txt", f"{number}.example\n")
+    assert len(list((tmp_path / "state" / "intel").iterdir())) == 2
+    feeds.files.close()
+    feeds.armed.store.close()
+    assert list((tmp_path / "state" / "intel").iterdir()) == []
+
+
+class Broken(Store):
+    """A store whose disk has no room."""
+
+    def add(self, indicator: Indicator, item: Item) -> bool:
+        raise OSError("the disk is full")
+
+    def remove(self, indicator: Indicator, source: str | None = None) -> bool:
+        raise OSError("the disk is full")
+
+
+def test_a_message_that_finds_no_room_on_the_disk_is_refused() -> None:
+    armed = Armed(10, Broken)
+    replay = Replay(armed)
+    add = b'{"ioc": "evil.example", "type": "domain"}'
+    remove = b'{"ioc": "evil.example", "type": "domain", "action": "remove"}'
+    for value in (add, remove):
+        assert replay.apply(TopicMessage(1.0, 0, 0, "t", 1.0, None, value), 2.0) == Refused(
+            "the disk is full"
+        )
+    assert replay.apply(TopicMessage(1.0, 0, 1, "t", 1.0, b"domain|evil.example|x", None), 2.0) == Refused(
+        "the disk is full"
+    )
+    assert replay.counts["refused"] == 3
+
+
+def test_what_a_broken_store_cannot_take_from_a_file_is_told(tmp_path: Path) -> None:
+    (tmp_path / "feed.txt").write_text("evil.example\n")
+    warned: list[str] = []
+
+    def make(limit: int) -> IntelStore:
+        return Broken(limit) if limit == 10 else Store(limit)
+
+    files = IntelFiles(Armed(10, make), lambda path, text: warned.append(text), None, None)
+    files.use([str(tmp_path / "feed.txt")])
+    assert warned == ["1 items refused, the first: the disk is full"]
+    assert files.status[0].refused == 1
+
+
+def test_many_that_expire_leave_in_steps(make: Make) -> None:
+    armed = Armed(10_000, make)
+    gone: list[str] = []
+    armed.listeners.append(
+        lambda indicator, source, item: gone.append(indicator.value) if item is None else None
+    )
+    for number in range(5_000):
+        armed.add(
+            Indicator(IndicatorType.DOMAIN, f"{number}.example"), Item("feed", expires=1.0 + number % 40)
+        )
+    assert armed.expire() == armed.expired == 5_000
+    assert len(set(gone)) == len(gone) == 5_000
+    assert len(armed) == 0

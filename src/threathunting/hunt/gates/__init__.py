@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from threathunting.hunt.gates.derived import Addr, Domain, Url
 from threathunting.hunt.gates.texts import Hash, Memo, Plain
-from threathunting.intel.store import Change, Store
+from threathunting.intel.entries import Change, IntelStore
 from threathunting.intel.types import Indicator, IndicatorType
 
 MANY = 1000
@@ -34,7 +34,7 @@ class News(NamedTuple):
 class Gates:
     """One gate per indicator type over a store."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: IntelStore) -> None:
         """Derive what the gates need from ``store``, and follow its changes from now on."""
         self._store = store
         self._version = store.version

@@ -8,11 +8,15 @@ from collections.abc import Collection, Iterable
 
 from threathunting.hunt.gates.texts import Memo, lowered
 from threathunting.hunt.hosts import host_name, hosts_of
-from threathunting.intel.store import Store
+from threathunting.intel.entries import IntelStore
+from threathunting.intel.filter import Filter
 from threathunting.intel.types import IndicatorType
 
 STALE = 1000
 """Indicators that may be gone and still be in what is derived, beside a tenth of those that are armed."""
+
+LARGE = 200_000
+"""Indicators from which on what is derived lies in a filter, of two bytes each, that lets a little more through."""
 
 _ADDRESS_LIKE = re.compile(r"[\s\[\]/0-9a-fA-F:.]+")
 
@@ -20,9 +24,10 @@ _ADDRESS_LIKE = re.compile(r"[\s\[\]/0-9a-fA-F:.]+")
 class Derived(Memo, ABC):
     """A gate that derives something from each of certain indicators. What a removed one left goes later."""
 
-    def __init__(self, store: Store, type: IndicatorType) -> None:
+    def __init__(self, store: IntelStore, type: IndicatorType) -> None:
         super().__init__(store, type)
         self._taken = 0
+        self._is_large = False
         self.rebuild()
 
     @abstractmethod
@@ -40,8 +45,9 @@ class Derived(Memo, ABC):
     def rebuild(self) -> None:
         """Derive anew."""
         values = self._sources()
-        self._build(values)
         self._taken = len(values)
+        self._is_large = self._taken > LARGE
+        self._build(values)
 
     def follow(self, values: Iterable[str]) -> None:
         """Take these newly armed values in, and drop what is stale where it has become much."""
@@ -49,14 +55,15 @@ class Derived(Memo, ABC):
             self._take(value)
             self._taken += 1
         armed = len(self._sources())
-        if self._taken - armed > armed // 10 + STALE:
+        is_stale = self._taken - armed > armed // 10 + STALE
+        if is_stale or (self._taken > LARGE and not self._is_large):
             self.rebuild()
 
 
 class Addr(Derived):
     """Addresses: IPv4 in its one form is looked up as it is; the subnets by the first two octets, then exactly."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: IntelStore) -> None:
         self._v4_starts: set[str] = set()
         super().__init__(store, IndicatorType.ADDR)
 
@@ -111,14 +118,20 @@ class Domain(Derived):
     _CLASSES = (1, 5, 10)
     """Shortest lengths of rules that share an ending's length, so that short ones don't cut all others short."""
 
-    def __init__(self, store: Store) -> None:
-        self._endings: dict[int, tuple[int, set[str]]] = {}
+    def __init__(self, store: IntelStore) -> None:
+        self._endings: dict[int, tuple[int, set[str] | Filter]] = {}
         super().__init__(store, IndicatorType.DOMAIN)
 
     def _sources(self) -> Collection[str]:
         return self._store.subdomain_rules()
 
     def _build(self, values: Collection[str]) -> None:
+        if self._is_large:
+            # Of so many some are as short as they can be.
+            self._endings = {size: (least, Filter()) for size, least in enumerate(self._CLASSES)}
+            for rule in values:
+                self._take(rule)
+            return
         by_class: dict[int, set[str]] = {}
         for rule in values:
             by_class.setdefault(min(len(rule) // 5, 2), set()).add(rule)
@@ -130,12 +143,13 @@ class Domain(Derived):
     def _take(self, value: str) -> None:
         size = min(len(value) // 5, 2)
         length, endings = self._endings.get(size, (len(value), set()))
-        if len(value) < length:
+        if len(value) < length and not isinstance(endings, Filter):
             # Half-way down to the shortest there can be: then it comes to a few cuts, however many rules come.
             least = self._CLASSES[size]
             length = least + (len(value) - least) // 2
             endings = {ending[-length:] for ending in endings}
-        endings.add(value[-length:])
+        if value[-length:] not in endings:
+            endings.add(value[-length:])
         self._endings[size] = length, endings
 
     def possible(self, texts: Iterable[str]) -> list[str]:
@@ -166,8 +180,8 @@ class Domain(Derived):
 class Url(Derived):
     """URLs: by the name of their host first, then by the exact form."""
 
-    def __init__(self, store: Store) -> None:
-        self._names: set[str] = set()
+    def __init__(self, store: IntelStore) -> None:
+        self._names: set[str] | Filter = set()
         self._paths: set[str] = set()
         super().__init__(store, IndicatorType.URL)
 
@@ -180,6 +194,11 @@ class Url(Derived):
         return self._store.values(IndicatorType.URL)
 
     def _build(self, values: Collection[str]) -> None:
+        if self._is_large:
+            self._names, self._paths = Filter(), set()
+            for url in values:
+                self._take(url)
+            return
         hosts = {url.partition("/")[0] for url in values}
         self._paths = {url for url in values if url[:1] == "/"} if "" in hosts else set()
         self._names = {_name(host) for host in hosts if host}
@@ -187,8 +206,8 @@ class Url(Derived):
     def _take(self, value: str) -> None:
         if value[:1] == "/":
             self._paths.add(value)
-        else:
-            self._names.add(self.name(value))
+        elif (name := self.name(value)) not in self._names:
+            self._names.add(name)
 
     def removed(self, value: str) -> None:
         """Forget a URL without host: while one is thought to be armed, much more is looked at."""

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable
 from math import inf
 
 from threathunting.intel.canonical import canonical
-from threathunting.intel.store import Store
+from threathunting.intel.entries import IntelStore
 from threathunting.intel.types import IndicatorType
 
 _MEMO_SIZE = 200_000
@@ -16,7 +16,7 @@ _MEMO_SIZE = 200_000
 class Memo:
     """The exact answer for each text, remembered. For types that are rare in traffic."""
 
-    def __init__(self, store: Store, type: IndicatorType) -> None:
+    def __init__(self, store: IntelStore, type: IndicatorType) -> None:
         self._store = store
         self._type = type
         self._canonical: dict[str, str | None] = {}

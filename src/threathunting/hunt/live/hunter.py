@@ -10,7 +10,7 @@ from threathunting.hunt.fast import FastMatcher
 from threathunting.hunt.live.window import key_fields
 from threathunting.hunt.matching import Match, time_of
 from threathunting.intel.allowlist import AllowList
-from threathunting.intel.store import Hit, Store
+from threathunting.intel.entries import Hit, IntelStore
 from threathunting.intel.types import LEVEL_RANK, Item
 from threathunting.plugins import Registry
 from threathunting.records import Batch, Record
@@ -56,7 +56,7 @@ class Hunter:
     """
 
     def __init__(
-        self, store: Store, registry: Registry, policy: Policy, lock: threading.RLock | None = None
+        self, store: IntelStore, registry: Registry, policy: Policy, lock: threading.RLock | None = None
     ) -> None:
         self.store = store
         self.lock = lock or threading.RLock()

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from itertools import islice
 
 from threathunting.intel.allowlist import AllowList
+from threathunting.intel.entries import IntelStore, items_of
 from threathunting.intel.store import Store
 from threathunting.intel.types import Indicator, IndicatorType, Item
 
@@ -22,8 +23,10 @@ _CHUNK = 2_000
 class Armed:
     """Takes intel from all doors (topic, files). Any thread may call it."""
 
-    def __init__(self, limit: int) -> None:
-        self.store = Store(limit)
+    def __init__(self, limit: int, make: Callable[[int], IntelStore] = Store) -> None:
+        """Take up to ``limit`` indicators; ``make`` makes a store of up to so many."""
+        self.make = make
+        self.store = make(limit)
         self.lock = threading.RLock()
         self.allow: AllowList | None = None
         self.listeners: list[Callable[[Indicator, str, Item | None], None]] = []
@@ -40,6 +43,12 @@ class Armed:
 
     def add(self, indicator: Indicator, item: Item) -> bool:
         """Arm an item; False where it stood there already. ValueError says why it is refused."""
+        try:
+            return self._add(indicator, item)
+        except OSError as error:
+            raise ValueError(str(error)) from None
+
+    def _add(self, indicator: Indicator, item: Item) -> bool:
         with self.lock:
             if (
                 self.allow is not None
@@ -55,7 +64,7 @@ class Armed:
                 raise ValueError(f"{error}; raise intel.max_indicators") from None
 
     def remove(self, indicator: Indicator, source: str) -> bool:
-        """Disarm one source's item; False where there was none."""
+        """Disarm one source's item; False where there was none. OSError says why it can't be done."""
         with self.lock:
             held = self._held_back.pop((indicator, source), None)
             return self._disarm(indicator, source) or held is not None
@@ -64,22 +73,28 @@ class Armed:
         """What a source tells of an indicator, armed or held back."""
         with self.lock:
             entry = self.store.values(indicator.type).get(indicator.value, ())
-            items = (entry,) if isinstance(entry, Item) else entry
-            found = next((item for item in items if item.source == source), None)
+            found = next((item for item in items_of(entry) if item.source == source), None)
             return found or self._held_back.get((indicator, source))
 
     def expire(self) -> int:
-        """Disarm what has expired by now, and return how many items that were."""
+        """Disarm what has expired by now, and return how many items that were. Raises OSError."""
         now = time.time()
-        with self.lock:
-            gone = self.store.expire(now)
-            for indicator, item in gone:
-                self._tell(indicator, item.source, None)
-        self.expired += len(gone)
-        return len(gone)
+        before = self.expired
+        more = True
+        while more:
+            with self.lock:
+                gone = self.store.expire(now, _CHUNK)
+                for indicator, item in gone:
+                    self._tell(indicator, item.source, None)
+            self.expired += len(gone)
+            more = len(gone) >= _CHUNK
+        return self.expired - before
 
     def use_allow_list(self, allow: AllowList | None) -> tuple[int, int]:
-        """From now on refuse what is on this list: how many armed items left, and how many held back came in."""
+        """From now on refuse what is on this list: how many armed items left, and how many held back came in.
+
+        Raises OSError where that could be done in part only.
+        """
         with self.lock:
             self.allow = allow
             back = [
@@ -92,17 +107,21 @@ class Armed:
                 del self._held_back[indicator, item.source]
                 try:
                     self._arm(indicator, item)
-                except OverflowError:
+                except (OverflowError, OSError):
                     self._hold_back(indicator, item)
         return (0 if allow is None else self._sweep(allow)), len(back)
 
     def _sweep(self, allow: AllowList) -> int:
         """Move what is armed and on the list out of the store, in steps that hold nobody up."""
         gone = 0
-        with self.lock:
-            everything = list(self.store.items())
-        steps = iter(everything)
-        while chunk := list(islice(steps, _CHUNK)):
+        every = (
+            (Indicator(type, value), item)
+            for type in IndicatorType
+            for part in self.store.entries(type)
+            for value, entry in part
+            for item in items_of(entry)
+        )
+        while chunk := list(islice(every, _CHUNK)):
             with self.lock:
                 for indicator, item in chunk:
                     if allow.refuses(indicator, item.subdomains) is not None and self._disarm(

@@ -101,6 +101,14 @@ class Arming(Pipeline):
             files=self._files.status,
         )
 
+    def close(self) -> None:
+        """Let go of the intel, once nobody uses it any more."""
+        try:
+            self._files.close()
+            self.armed.store.close()
+        except OSError as error:
+            self.running.problems.tell(self.name, str(error))
+
     # In this thread
 
     def run(self) -> None:
@@ -136,7 +144,7 @@ class Arming(Pipeline):
                     running.ready.set()
                 if now - ticked >= _TICK:
                     ticked = now
-                    self.armed.expire()
+                    self._expire()
                     # Asked here, as librdkafka lets one thread wait for another.
                     self._lag = 0 if self._topic is None else self._topic.lag() or 0
                     if self._rejected is not None:
@@ -182,6 +190,17 @@ class Arming(Pipeline):
             self.running.problems.tell(self.name, problem)
         self._complaint = problem
 
+    def _expire(self) -> None:
+        try:
+            self.armed.expire()
+        except OSError as error:
+            # What has expired matches nothing, armed or not.
+            self.running.problems.tell(self.name, str(error))
+
     def _swap(self, allow: AllowList | None) -> None:
-        gone, back = self.armed.use_allow_list(allow)
+        try:
+            gone, back = self.armed.use_allow_list(allow)
+        except OSError as error:
+            self.running.problems.tell(self.name, f"the allow-list is applied in part only: {error}")
+            return
         self.running.log.info("allow-list applied", disarmed=gone, armed_again=back)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
+from threathunting.intel.entries import DEFAULT_LIMIT, IntelStore, items_of
 from threathunting.intel.load import load
-from threathunting.intel.store import Store
 from threathunting.service.live.armed import Armed
 from threathunting.service.status import IntelFileStatus
 
@@ -16,7 +16,7 @@ from threathunting.service.status import IntelFileStatus
 @dataclass
 class _Feed:
     status: IntelFileStatus
-    told: Store = field(default_factory=Store)
+    told: IntelStore
     """What the file said when it was last read."""
 
 
@@ -50,10 +50,12 @@ class IntelFiles:
         """From now on these paths; new ones are read, those that are no longer named are disarmed."""
         wanted = list(paths)
         for path in [path for path in self._feeds if path not in wanted]:
-            self._tell(self._feeds.pop(path), Store())
+            feed = self._feeds.pop(path)
+            self._tell(feed, self._empty())
+            feed.told.close()
         for path in wanted:
             if path not in self._feeds:
-                self._feeds[path] = _Feed(IntelFileStatus(path=path, state="not read yet"))
+                self._feeds[path] = _Feed(IntelFileStatus(path=path, state="not read yet"), self._empty())
                 self.read(path)
 
     def changed(self, paths: Iterable[Path]) -> None:
@@ -67,14 +69,19 @@ class IntelFiles:
     def read(self, path: str) -> None:
         """Read a file or folder and arm what it says now."""
         feed = self._feeds[path]
-        told = Store()
+        try:
+            told = self._empty()
+        except OSError as error:
+            self._cannot(feed, error)
+            return
         try:
             report = load([path], told, source=self._default_source, default_expire=self._default_expire)
         except OSError as error:
-            feed.status.state = f"can't be read: {(error.strerror or str(error)).lower()}"
-            self._warn(path, f"{feed.status.state}; what it held before stays armed")
+            told.close()
+            self._cannot(feed, error)
             return
         if not len(told) and len(feed.told):
+            told.close()
             feed.status.state = "empty"
             self._warn(
                 path, f"holds no intel any more; the {len(feed.told)} indicators it held before stay armed"
@@ -85,26 +92,44 @@ class IntelFiles:
             self._warn(
                 path, f"{report.refused} entries refused, the first in line {first.line}: {first.reason}"
             )
-        feed.status.refused = report.refused + self._tell(feed, told)
-        feed.status.items = sum(1 for _ in told.items())
+        try:
+            refused, items = self._tell(feed, told)
+        except OSError as error:
+            self._cannot(feed, error)
+            return
+        feed.status.refused = report.refused + refused
+        feed.status.items = items
         feed.status.state = "read"
         feed.status.read_at = time.time()
 
-    def _tell(self, feed: _Feed, told: Store) -> int:
-        """Bring the armed intel from what the file said to what it says; how many items were refused."""
+    def close(self) -> None:
+        """Let go of what the files said."""
+        for feed in self._feeds.values():
+            feed.told.close()
+
+    def _empty(self) -> IntelStore:
+        return self._armed.make(DEFAULT_LIMIT)
+
+    def _cannot(self, feed: _Feed, error: OSError) -> None:
+        feed.status.state = f"can't be read: {(error.strerror or str(error)).lower()}"
+        self._warn(feed.status.path, f"{feed.status.state}; what it held before stays armed")
+
+    def _tell(self, feed: _Feed, told: IntelStore) -> tuple[int, int]:
+        """Bring the armed intel from what the file said to what it says; how many items were refused, of how many."""
         before, feed.told = feed.told, told
         now = time.time()
         for indicator, item in before.items():
             entry = told.values(indicator.type).get(indicator.value, ())
-            items = entry if isinstance(entry, tuple) else (entry,)
             if (
-                all(other.source != item.source for other in items)
+                all(other.source != item.source for other in items_of(entry))
                 and self._armed.item(indicator, item.source) == item
             ):
                 self._armed.remove(indicator, item.source)
-        refused = 0
+        before.close()
+        refused = items = 0
         reason = ""
         for indicator, item in told.items():
+            items += 1
             if item.alive(now):
                 try:
                     self._armed.add(indicator, item)
@@ -113,4 +138,5 @@ class IntelFiles:
                     reason = reason or str(error)
         if refused:
             self._warn(feed.status.path, f"{refused} items refused, the first: {reason}")
-        return refused
+        told.rest()
+        return refused, items

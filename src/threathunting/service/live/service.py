@@ -13,6 +13,7 @@ import structlog
 
 from threathunting import __version__
 from threathunting.hunt.live import Hunter
+from threathunting.intel.store import Store
 from threathunting.kafka.checks import check
 from threathunting.service.config_schema import Config
 from threathunting.service.http import Server
@@ -27,6 +28,7 @@ from threathunting.service.live.outputs import Outputs
 from threathunting.service.live.running import Aside, Pipeline, Problems, Running
 from threathunting.service.live.sensors import SensorsTopic
 from threathunting.service.live.state import State
+from threathunting.service.live.stores import DiskStores
 from threathunting.service.live.telling import Telling
 from threathunting.service.logs import Logs
 from threathunting.service.metrics import Metrics
@@ -51,7 +53,8 @@ class Service:
         allow = read_allow_list(config)
         modules = registry(config.hunt.modules)
         self.state = State(Path(config.service.state))
-        armed = Armed(config.intel.max_indicators)
+        make = DiskStores(self.state.folder) if config.intel.store == "disk" else Store
+        armed = Armed(config.intel.max_indicators, make)
         hunter = Hunter(armed.store, modules, policy_of(config, allow), armed.lock)
         self.running = Running(
             config,
@@ -125,6 +128,8 @@ class Service:
         if self.server is not None:
             self.server.close()
         self.running.outputs.close()
+        if not late:
+            self.arming.close()
         self.state.close()
         self.running.log.info("stopped")
         return not late and not self.failed()

@@ -7,6 +7,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 
+from threathunting.intel.entries import items_of
 from threathunting.intel.types import LEVEL_RANK, Indicator, IndicatorType, Item
 from threathunting.service.config_schema import Zeek
 from threathunting.service.live.armed import Armed, ArmedSet
@@ -230,14 +231,13 @@ class Sensor:
         """All that is armed natively."""
         store = self._armed.store
         for type in IndicatorType if self.compact is None else (IndicatorType.SUBNET,):
-            with self._armed.lock:
-                entries = list(store.values(type).items())
-            for value, entry in entries:
-                indicator = Indicator(type, value)
-                for item in (entry,) if isinstance(entry, Item) else entry:
-                    for change in self._judged([Change(indicator, item.source, item)]):
-                        if change.item is not None:
-                            yield indicator, change.item
+            for chunk in store.entries(type):
+                for value, entry in chunk:
+                    indicator = Indicator(type, value)
+                    for item in items_of(entry):
+                        for change in self._judged([Change(indicator, item.source, item)]):
+                            if change.item is not None:
+                                yield indicator, change.item
 
     def _connected(self, welcome: Welcome) -> None:
         self.version = welcome.version

@@ -1,0 +1,96 @@
+"""Sorted tables on disk against a dictionary, also where transactions fail."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from unittest.mock import patch
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from threathunting.intel import disk_tables
+from threathunting.intel.disk_tables import Database, Table
+
+keys = st.binary(min_size=1, max_size=2).filter(lambda key: key < b"\xf0")
+batches = st.lists(
+    st.tuples(
+        st.dictionaries(keys, st.none() | st.integers(0, 9), max_size=12),
+        st.booleans(),
+    ),
+    max_size=12,
+)
+
+
+class UndoneError(Exception):
+    pass
+
+
+@settings(max_examples=100, deadline=None)
+@given(batches)
+def test_rows_are_the_last_that_were_written(written: list[tuple[dict[bytes, int | None], bool]]) -> None:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        patch.object(disk_tables, "_SMALL", 8),
+        patch.object(disk_tables, "_MOVED", 3),
+        patch.object(disk_tables, "_READ", 4),
+        patch.object(disk_tables, "_AT_ONCE", 3),
+    ):
+        database = Database(Path(folder, "t.db"))
+        table = Table(database, "t", ("number", "other"))
+        expected: dict[bytes, int] = {}
+        for batch, fails in written:
+            rows = [(key, value, "x") for key, value in batch.items() if value is not None]
+            gone = [key for key, value in batch.items() if value is None]
+            try:
+                with database.transaction():
+                    table.write(rows, gone)
+                    if fails:
+                        raise UndoneError  # noqa: TRY301 (what undoes it comes from inside)
+            except UndoneError:
+                table.undone()
+            else:
+                for key in gone:
+                    expected.pop(key, None)
+                expected.update((key, value) for key, value, _ in rows)
+            assert {key: table.get(key) for key in batch} == {
+                key: (key, expected[key], "x") if key in expected else None for key in batch
+            }
+        found = []
+        after = b""
+        while rows := table.rows(after, b"\xff"):
+            assert len(rows) <= 4
+            found += rows
+            after = rows[-1][0]
+        assert found == [(key, value, "x") for key, value in sorted(expected.items())]
+        small = database.one("select count(*) from t_small", ())
+        assert small is not None
+        assert small[0] <= 8
+        database.close()
+
+
+def test_keys_come_as_text_in_lower_case_where_it_is_asked_for(tmp_path: Path) -> None:
+    database = Database(tmp_path / "t.db")
+    table = Table(database, "t")
+    with database.transaction():
+        table.write([(b"\x01B",), (b"\x01a\n",), ("\x01\u00c4".encode(),), (b"\x02z",)], [])
+    last, texts = table.texts(b"\x01", b"\x02", 1, fold=True)
+    assert (last, sorted(texts)) == ("\x01\u00c4".encode(), ["a\n", "b", "\u00c4"])
+    assert table.texts(last, b"\x02", 1, fold=True) == (b"", [])
+    assert table.texts(b"\x02", b"\x03", 1, fold=False) == (b"\x02z", ["z"])
+    database.close()
+
+
+def test_a_damaged_file_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "t.db"
+    database = Database(path)
+    table = Table(database, "t", ("text",))
+    with database.transaction():
+        table.write([(b"%06d" % number, "x" * 1_000) for number in range(2_000)], [])
+    database.run("pragma shrink_memory")
+    path.write_bytes(b"x" * path.stat().st_size)
+    with pytest.raises(OSError, match=r"t\.db can't be used: "):
+        for number in range(2_000):
+            table.get(b"%06d" % number)
+    database.close()
