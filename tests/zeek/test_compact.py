@@ -507,6 +507,17 @@ class Weather(RuleBasedStateMachine):
             self.bounds.undo()
 
 
+def test_a_node_given_up_while_it_was_filled_is_filled_when_it_tells_its_state() -> None:
+    world = CompactWorld("worker-1", "worker-2")
+    world.sync.connect()
+    world.hear(world.nodes["worker-1"].state())
+    for _ in range(TRIES):
+        world.step(lost=frozenset(world.nodes), seconds=ACK_SECONDS)
+    world.hear(world.nodes["worker-2"].state())
+    world.settle()
+    world.agree()
+
+
 class NarrowWeather(Weather):
     """So few messages at once that most of what is told waits."""
 
