@@ -211,10 +211,15 @@ class CompactWorld:
         elif isinstance(answer, State):
             self.sync.state(answer, self.now)
 
-    def settle(self, steps: int = 2000) -> None:
-        for _ in range(steps):
-            if not self.step() and self.sync.armed and not self.sync.building:
+    def settle(self, steps: int = 4000) -> None:
+        """Until all is armed on all nodes, which tell their states from time to time, as those do that were given up."""
+        for step in range(steps):
+            idle = not self.step() and self.sync.armed and not self.sync.building
+            if idle and self.nodes.keys() <= self.sync.nodes.keys():
                 return
+            if step % 50 == 49:
+                for node in self.nodes.values():
+                    self.hear(node.state())
         raise AssertionError(f"not armed after {steps} steps: {self.sync.nodes}")
 
     # What is so

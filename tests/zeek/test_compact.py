@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from threathunting.intel.types import Indicator, IndicatorType, Item
-from threathunting.zeek import compact
+from threathunting.zeek import compact, compact_fill
 from threathunting.zeek.compact import CHECK_SECONDS
 from threathunting.zeek.compact_fill import LEAST_AGE, Settings
 from threathunting.zeek.protocol import Ack
@@ -398,13 +398,18 @@ TYPES = st.sampled_from(["domain", "domain", "addr"])
 class Weather(RuleBasedStateMachine):
     """Anything may happen in any order; at the end all is armed, and 'armed' was never said of what wasn't so."""
 
+    in_flight = IN_FLIGHT
+
     def __init__(self) -> None:
         super().__init__()
         tight = Settings(capacity=4, subdomain_capacity=2, rebuild_after=40.0)
         self.world = CompactWorld("worker-1", "worker-2", settings=tight, chunk=2)
         self.world.nodes["manager"] = CompactNode("manager", role="manager")
-        self.kept = compact.KEPT
-        compact.KEPT = 6  # so that it matters
+        # So small that they matter.
+        self.bounds = pytest.MonkeyPatch()
+        self.bounds.setattr(compact, "KEPT", 6)
+        self.bounds.setattr(compact, "IN_FLIGHT", self.in_flight)
+        self.bounds.setattr(compact_fill, "LEAST_AGE", 0.0)
 
     @rule(
         number=NUMBERS, type=TYPES, source=st.sampled_from("ab"), subdomains=st.booleans(), low=st.booleans()
@@ -470,7 +475,7 @@ class Weather(RuleBasedStateMachine):
                 self.world.step(lost, deaf, seconds)
                 self.never_too_early()
 
-    @rule(times=st.integers(1, 20))
+    @rule(times=st.sampled_from([1, 4, 60]))
     def calm(self, times: int) -> None:
         if self.world.sync.connected:
             for _ in range(times):
@@ -499,8 +504,27 @@ class Weather(RuleBasedStateMachine):
             self.world.settle()
             self.world.agree()
         finally:
-            compact.KEPT = self.kept
+            self.bounds.undo()
+
+
+def test_a_node_given_up_while_it_was_filled_is_filled_when_it_tells_its_state() -> None:
+    world = CompactWorld("worker-1", "worker-2")
+    world.sync.connect()
+    world.hear(world.nodes["worker-1"].state())
+    for _ in range(TRIES):
+        world.step(lost=frozenset(world.nodes), seconds=ACK_SECONDS)
+    world.hear(world.nodes["worker-2"].state())
+    world.settle()
+    world.agree()
+
+
+class NarrowWeather(Weather):
+    """So few messages at once that most of what is told waits."""
+
+    in_flight = 2
 
 
 TestWeather = Weather.TestCase
-TestWeather.settings = settings(max_examples=300, stateful_step_count=50, deadline=None)
+TestWeather.settings = settings(max_examples=250, stateful_step_count=50, deadline=None)
+TestNarrowWeather = NarrowWeather.TestCase
+TestNarrowWeather.settings = settings(max_examples=250, stateful_step_count=50, deadline=None)

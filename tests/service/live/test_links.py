@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from threathunting.service.live.links import end
 
 from ...live import Service
 from ...zeek.peer import Peer
@@ -118,3 +121,23 @@ def test_a_zeek_that_is_not_there_is_told_and_what_is_nonsense_stops_nothing(
             peer.raw(b"\xff\xfe")
             feed.write_text("more.example\nand.example\n")
             running.wait(lambda: len(armed(peer)) == 2, "followed")
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"), [(OSError("disk"), OSError), (ValueError("x"), ExceptionGroup)]
+)
+def test_an_error_of_the_world_outside_is_told_as_itself(error: Exception, expected: type[Exception]) -> None:
+    async def fails() -> None:
+        raise error
+
+    async def works() -> None:
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(fails())
+
+    async def look() -> None:
+        task = asyncio.create_task(works())
+        await asyncio.wait([task])
+        end(task)
+
+    with pytest.raises(expected):
+        asyncio.run(look())

@@ -122,12 +122,13 @@ def test_filters_are_filled_followed_asked_and_outlive_the_connection(tmp_path: 
             told = sensor(running)
             assert (told["mode"], told["questions_answered"], told["questions_dropped"]) == ("compact", 3, 0)
             assert told["nodes"][0]["generation"] == generation.number  # type: ignore[union-attr]
-            metrics = running.get("/metrics")[1]
             running.wait(
                 lambda: 'questions_total{result="answered",sensor="edge"} 3.0' in running.get("/metrics")[1],
                 "counted",
             )
-            assert 'threathunting_sensor_armed{sensor="edge"} 1.0' in metrics
+            running.wait(
+                lambda: 'threathunting_sensor_armed{sensor="edge"} 1.0' in running.get("/metrics")[1], "shown"
+            )
             assert running.stop() == 0
 
 

@@ -59,7 +59,7 @@ class Links(Pipeline):
                 await asyncio.sleep(0.1)
                 for task in work:
                     if task.done():
-                        task.result()
+                        end(task)
                 self._flush(0)
         finally:
             for task in work:
@@ -113,6 +113,19 @@ class Links(Pipeline):
                 self._writer.produce(*out)
         outputs.append(found.lines)
         running.count(found)
+
+
+def end(task: asyncio.Task[None]) -> None:
+    """Raise what ended a task; an OSError, such as of a store on a disk, as itself, so that all begins again."""
+    try:
+        task.result()
+    except BaseExceptionGroup as group:
+        error: BaseException = group
+        while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+            error = error.exceptions[0]
+        if isinstance(error, OSError):
+            raise error from None
+        raise
 
 
 def _with_ports(record: Record) -> Record:

@@ -29,6 +29,9 @@ PACE = 0.05
 _TAKEN = 5_000
 """Changes taken in before questions have their turn."""
 
+_LOCKED = 200
+"""Look-ups between two chances for others to use the store."""
+
 _MOST_TOLD = 1_000_000
 """Changes that wait to be taken in; with more of them all is sent anew."""
 
@@ -52,6 +55,7 @@ class Sensor:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._awake = asyncio.Event()
         self._told: deque[Change] = deque()
+        self._taking = 0
         self._too_much = False
         self._captured: dict[str, tuple[str, int, int]] = {}
         self.version = ""
@@ -114,10 +118,11 @@ class Sensor:
 
     def status(self) -> SensorStatus:
         """How it stands."""
+        # First: what is taken in meanwhile is waited for by those that are asked next.
+        told = len(self._told) + self._taking
         status = sensor_status(
             self.name, self._client, self.version, self.sync, self.compact, self.verdicts, time.monotonic()
         )
-        told = len(self._told)
         status.waiting += told
         status.armed = status.armed and not told
         return status
@@ -183,7 +188,8 @@ class Sensor:
             self.sync.resync()
             if self.compact is not None:
                 self.compact.resync()
-        changes = [self._told.popleft() for _ in range(min(len(self._told), _TAKEN))]
+        self._taking = min(len(self._told), _TAKEN)
+        changes = [self._told.popleft() for _ in range(self._taking)]
         if self.compact is None:
             self.sync.change(self._judged(changes))
         elif changes:
@@ -191,22 +197,25 @@ class Sensor:
                 self._judged(one for one in changes if one.indicator.type is IndicatorType.SUBNET)
             )
             self.compact.change(changes, self._left(changes))
+        self._taking = 0
 
     def _left(self, changes: Iterable[Change]) -> int:
         """How many indicators left altogether: no other source tells of them."""
-        gone = {
-            change.indicator
-            for change in changes
-            if change.item is None and change.indicator.type is not IndicatorType.SUBNET
-        }
-        if not gone:
-            return 0
-        now, store = time.time(), self._armed.store
-        with self._armed.lock:
-            return sum(
-                all(hit.indicator != indicator for hit in store.lookup_folded(*indicator, now))
-                for indicator in gone
-            )
+        gone = list(
+            {
+                change.indicator
+                for change in changes
+                if change.item is None and change.indicator.type is not IndicatorType.SUBNET
+            }
+        )
+        now, store, left = time.time(), self._armed.store, 0
+        for start in range(0, len(gone), _LOCKED):
+            with self._armed.lock:
+                left += sum(
+                    all(hit.indicator != indicator for hit in store.lookup_folded(*indicator, now))
+                    for indicator in gone[start : start + _LOCKED]
+                )
+        return left
 
     def _resync(self) -> None:
         self.sync.use_modules(self._running.hunter.registry.modules)
