@@ -64,6 +64,7 @@ def measure(store: IntelStore, count: int, own: bool) -> None:
         slowest = max(slowest, time.perf_counter() - before)
     say("add", count, began)
     print(f"  the slowest took {slowest * 1000:.0f} ms")
+    print(f"  memory {memory('VmRSS')} MB, at most {memory('VmHWM')} MB")
     began = now()
     for _ in range(_TICKS):
         store.expire(0.0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,10 @@ from threathunting.hunt import known
 from threathunting.hunt.fast import FastMatcher
 from threathunting.hunt.gates import derived
 from threathunting.hunt.matching import NaiveMatcher
+from threathunting.intel import disk_contents
 from threathunting.intel.canonical import indicator
+from threathunting.intel.disk_store import DiskStore
+from threathunting.intel.entries import IntelStore
 from threathunting.intel.store import Store
 from threathunting.intel.types import Indicator, IndicatorType, Item
 from threathunting.plugins import BUILTIN, Registry
@@ -28,9 +32,9 @@ LOGS = sorted(name for name, log in REGISTRY.logs.items() if log.seen)
 class Live:
     """Intel is drawn from what the traffic shows, so that what comes and goes meets what was seen before."""
 
-    def __init__(self, data: st.DataObject, journal: int) -> None:
+    def __init__(self, data: st.DataObject, store: IntelStore) -> None:
         self.draw = data.draw
-        self.store = Store(journal=journal)
+        self.store = store
         self.registry = REGISTRY
         self.fast = FastMatcher(self.store, REGISTRY)
         self.batches: list[DictBatch] = []
@@ -152,7 +156,27 @@ def test_a_matcher_that_lives_on_equals_a_new_naive_one(cramped: bool, data: st.
             patch.setattr(known, "PAUSE", 20)
             patch.setattr(derived, "STALE", 1)
             patch.setattr("threathunting.hunt.gates.MANY", 2)
-        live = Live(data, 6 if cramped else 100)
-        for step in data.draw(st.lists(st.sampled_from(STEPS), min_size=5, max_size=20)):
-            getattr(live, step)()
-        live.match()
+        goes_on_living(data, Store(journal=6 if cramped else 100))
+
+
+@settings(
+    max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+)
+@given(data=st.data())
+def test_so_it_does_with_very_many_indicators_on_disk(data: st.DataObject) -> None:
+    with pytest.MonkeyPatch.context() as patch, tempfile.TemporaryDirectory() as folder:
+        patch.setattr(derived, "STALE", 1)
+        patch.setattr(derived, "LARGE", data.draw(st.sampled_from([0, 2, 100])))
+        patch.setattr(disk_contents, "BUFFER", 3)
+        store = DiskStore(Path(folder, "intel.db"), journal=data.draw(st.sampled_from([6, 100])))
+        try:
+            goes_on_living(data, store)
+        finally:
+            store.close()
+
+
+def goes_on_living(data: st.DataObject, store: IntelStore) -> None:
+    live = Live(data, store)
+    for step in data.draw(st.lists(st.sampled_from(STEPS), min_size=5, max_size=20)):
+        getattr(live, step)()
+    live.match()

@@ -230,6 +230,43 @@ def test_what_a_broken_store_cannot_take_from_a_file_is_told(tmp_path: Path) -> 
     assert files.status[0].refused == 1
 
 
+class Stuck(Store):
+    """A store that lets nothing go for a while."""
+
+    stuck = True
+
+    def remove(self, indicator: Indicator, source: str | None = None) -> bool:
+        if self.stuck:
+            raise OSError("the disk is full")
+        return super().remove(indicator, source)
+
+
+def test_what_could_not_be_disarmed_is_told_and_disarmed_when_the_file_is_read_again(tmp_path: Path) -> None:
+    path = tmp_path / "feed.txt"
+    path.write_text("evil.example\nother.example\n")
+    warned: list[str] = []
+
+    def make(limit: int) -> IntelStore:
+        return Stuck(limit) if limit == 10 else Store(limit)
+
+    armed = Armed(10, make)
+    files = IntelFiles(armed, lambda path, text: warned.append(text), None, None)
+    files.use([str(path)])
+    path.write_text("other.example\n")
+    files.changed([path])
+    assert warned == ["can't be read: the disk is full; what it held before stays armed"]
+    assert ("evil.example", "feed") in values(armed)
+    Stuck.stuck = False
+    try:
+        files.changed([path])
+        assert values(armed) == {("other.example", "feed")}
+        Stuck.stuck = True
+        files.use([])
+        assert warned[1:] == ["not all that it held is disarmed: the disk is full"]
+    finally:
+        Stuck.stuck = True
+
+
 def test_many_that_expire_leave_in_steps(make: Make) -> None:
     armed = Armed(10_000, make)
     gone: list[str] = []

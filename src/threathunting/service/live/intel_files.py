@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from threathunting.intel.entries import DEFAULT_LIMIT, IntelStore, items_of
 from threathunting.intel.load import load
+from threathunting.intel.store import Store
 from threathunting.service.live.armed import Armed
 from threathunting.service.status import IntelFileStatus
 
@@ -50,12 +52,15 @@ class IntelFiles:
         """From now on these paths; new ones are read, those that are no longer named are disarmed."""
         wanted = list(paths)
         for path in [path for path in self._feeds if path not in wanted]:
-            feed = self._feeds.pop(path)
-            self._tell(feed, self._empty())
-            feed.told.close()
+            try:
+                self._tell(self._feeds[path], Store())
+            except OSError as error:
+                self._warn(path, f"not all that it held is disarmed: {error}")
+            self._feeds.pop(path).told.close()
         for path in wanted:
             if path not in self._feeds:
-                self._feeds[path] = _Feed(IntelFileStatus(path=path, state="not read yet"), self._empty())
+                # What it said last is nothing.
+                self._feeds[path] = _Feed(IntelFileStatus(path=path, state="not read yet"), Store())
                 self.read(path)
 
     def changed(self, paths: Iterable[Path]) -> None:
@@ -95,6 +100,8 @@ class IntelFiles:
         try:
             refused, items = self._tell(feed, told)
         except OSError as error:
+            if feed.told is not told:
+                told.close()
             self._cannot(feed, error)
             return
         feed.status.refused = report.refused + refused
@@ -116,7 +123,7 @@ class IntelFiles:
 
     def _tell(self, feed: _Feed, told: IntelStore) -> tuple[int, int]:
         """Bring the armed intel from what the file said to what it says; how many items were refused, of how many."""
-        before, feed.told = feed.told, told
+        before = feed.told
         now = time.time()
         for indicator, item in before.items():
             entry = told.values(indicator.type).get(indicator.value, ())
@@ -125,6 +132,7 @@ class IntelFiles:
                 and self._armed.item(indicator, item.source) == item
             ):
                 self._armed.remove(indicator, item.source)
+        feed.told = told
         before.close()
         refused = items = 0
         reason = ""
@@ -138,5 +146,6 @@ class IntelFiles:
                     reason = reason or str(error)
         if refused:
             self._warn(feed.status.path, f"{refused} items refused, the first: {reason}")
-        told.rest()
+        with suppress(OSError):  # then it keeps in memory what it can't write
+            told.rest()
         return refused, items
