@@ -251,34 +251,14 @@ event ThreatHunting::modules(version: count, client: string, names: string)
 	    "threathunting link");
 	}
 
-# Fields of a record as its log has them, records in it taken apart.
-function add_logged(flat: table[string] of any, prefix: string, rec: any)
-	{
-	for ( name, about in record_fields(rec) )
-		{
-		if ( ! about$log || ! about?$value )
-			next;
-
-		if ( /^record / in about$type_name )
-			add_logged(flat, prefix + name + ".", about$value);
-		else if ( /^enum / in about$type_name )
-			flat[prefix + name] = cat(about$value);
-		else if ( about$type_name == "port" )
-			flat[prefix + name] = port_to_count(about$value as port);
-		else
-			flat[prefix + name] = about$value;
-		}
-	}
-
 event Intel::log_intel(rec: Intel::Info)
 	{
 	if ( ! has_link )
 		return;
 
-	local flat: table[string] of any = table();
-	add_logged(flat, "", rec);
+	# Logged fields alone, with records in records, as they are.
 	Cluster::publish(report_topic, ThreatHunting::sighting, protocol, node_name(),
-	    boot, to_json(flat));
+	    boot, to_json(rec, T));
 	}
 
 event ThreatHunting::tell_again()

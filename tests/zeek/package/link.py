@@ -146,13 +146,28 @@ class Link:
             self.until(lambda _: nodes <= self.acks(number).keys())
 
     def sightings(self) -> list[dict[str, Any]]:
-        return [json.loads(args[3]) for name, args in self.events if name == "ThreatHunting::sighting"]
+        return [
+            _flat(json.loads(args[3])) for name, args in self.events if name == "ThreatHunting::sighting"
+        ]
 
     def refusals(self) -> list[str]:
         return [args[3] for name, args in self.events if name == "ThreatHunting::refused"]
 
     def close(self) -> None:
         self.open.close()
+
+
+def _flat(line: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """With the names of fields and the ports that the log has."""
+    found: dict[str, Any] = {}
+    for name, one in line.items():
+        if isinstance(one, dict) and "proto" in one:
+            found[prefix + name] = one["port"]
+        elif isinstance(one, dict):
+            found |= _flat(one, f"{prefix}{name}.")
+        else:
+            found[prefix + name] = one
+    return found
 
 
 def free_ports(n: int) -> list[int]:
