@@ -129,6 +129,30 @@ def test_an_item_that_the_record_names_and_matches_is_joined_once() -> None:
     ]
 
 
+def test_a_record_has_the_same_id_however_its_conversation_was_flagged() -> None:
+    """Native or compact, sure at once or only later, with more reasons or fewer."""
+    ships = shipping(armed(("domain", "evil.example", SOAR), ("addr", "192.0.2.7", SOAR)))
+    reasons = ["domain evil.example", "addr 192.0.2.7"]
+    marked = [
+        conn(1) | {"ts": 1.0, "threathunting": True, "threathunting_level": "high"} | more
+        for more in (
+            {"threathunting_indicators": reasons[:1], "threathunting_where": ["HTTP::IN_HOST_HEADER"]},
+            {
+                "threathunting_indicators": reasons,
+                "threathunting_where": ["HTTP::IN_HOST_HEADER", "Conn::IN_RESP"],
+            },
+            {
+                "threathunting_indicators": reasons[:1],
+                "threathunting_where": ["HTTP::IN_HOST_HEADER"],
+                "threathunting_unverified": True,
+            },
+        )
+    ]
+    found = shipped(ships.ship(DictBatch("conn", marked), "f", 0))
+    assert len(found) == 3
+    assert len({record["investigation_id"] for record in found}) == 1
+
+
 def unverified(*indicators: str, n: int = 1, ts: float = 100.0) -> dict[str, Any]:
     marks = {"threathunting_unverified": True, "threathunting_indicators": list(indicators)}
     return conn(n) | marks | {"ts": ts, "threathunting_where": ["HTTP::IN_HOST_HEADER"] * len(indicators)}

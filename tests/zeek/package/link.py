@@ -146,9 +146,7 @@ class Link:
             self.until(lambda _: nodes <= self.acks(number).keys())
 
     def sightings(self) -> list[dict[str, Any]]:
-        return [
-            _flat(json.loads(args[3])) for name, args in self.events if name == "ThreatHunting::sighting"
-        ]
+        return [_flat(json.loads(args[3])) for name, args in self.events if name == "ThreatHunting::sighting"]
 
     def refusals(self) -> list[str]:
         return [args[3] for name, args in self.events if name == "ThreatHunting::refused"]

@@ -28,6 +28,7 @@ _UNVERIFIED = "threathunting_unverified"
 """Zeek's mark of a record that it captured since nobody answered in time whether what it saw is armed."""
 
 _MARKS = frozenset({_MARK, _UNVERIFIED})
+_REASONS = frozenset({"threathunting_indicators", "threathunting_where", "threathunting_level"})
 
 
 @dataclass
@@ -188,9 +189,11 @@ class Shipping:
     ) -> None:
         key = next(iter((*uids_of(log, record), *files_of(log, record))), "")
         level = highest_level(tuple(item for reason in reasons for item in reason.items))
-        if not _MARKS.isdisjoint(record):
-            # Zeek's own mark, which our line bears anyhow; and what was unverified isn't any more.
-            record = {name: value for name, value in record.items() if name not in _MARKS}
+        # Zeek's own marks, which our line bears in our form: so the record and its id are the same however and
+        # when its conversation was flagged.
+        own = _MARKS | _REASONS if reasons else _MARKS
+        if not own.isdisjoint(record):
+            record = {name: value for name, value in record.items() if name not in own}
             raw = None
         data = self._form.line(log, record, raw, reasons)[:-1]
         module = self._hunter.registry.module_of.get(log.name, OTHER)
