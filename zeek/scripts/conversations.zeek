@@ -53,6 +53,12 @@ export {
 	## What the bounds dropped.
 	global dropped: table[string] of count &default=0;
 
+	## Whether anything is, or was of late, flagged.
+	global capturing = F;
+
+	## Called when that has changed.
+	global capturing_switched: hook();
+
 	## Forget all flags.
 	global unflag_all: function();
 
@@ -63,6 +69,9 @@ export {
 	## Something has been captured, *flush_delay* ago.
 	global flush_captured: event();
 }
+
+# Nothing may be flagged any more.
+global stop_capturing: event();
 
 # Whether a flush is on its way.
 global flushing = F;
@@ -127,6 +136,25 @@ function add_reasons(f: Flag, hit: Hit, where: string)
 		f$level = hit$level;
 	}
 
+function start_capturing()
+	{
+	capturing = T;
+	hook capturing_switched();
+	schedule 1min { ThreatHunting::stop_capturing() };
+	}
+
+event ThreatHunting::stop_capturing()
+	{
+	if ( flagged_count() > 0 )
+		{
+		schedule 1min { ThreatHunting::stop_capturing() };
+		return;
+		}
+
+	capturing = F;
+	hook capturing_switched();
+	}
+
 function flag(uid: string, id: conn_id, hit: Hit, where: string)
 	{
 	if ( uid !in flagged )
@@ -138,6 +166,9 @@ function flag(uid: string, id: conn_id, hit: Hit, where: string)
 			}
 
 		flagged[uid] = Flag($id=id);
+
+		if ( ! capturing )
+			start_capturing();
 		}
 
 	add_reasons(flagged[uid], hit, where);
@@ -154,6 +185,9 @@ function flag_file(fuid: string, hit: Hit, where: string)
 			}
 
 		flagged_files[fuid] = Flag();
+
+		if ( ! capturing )
+			start_capturing();
 		}
 
 	add_reasons(flagged_files[fuid], hit, where);

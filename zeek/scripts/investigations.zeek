@@ -5,12 +5,21 @@
 @load ./indicators
 @load ./modules
 @load ./normalized
+@load ./observables
 
 module ThreatHunting;
 
 export {
 	## The name of our filter on every log.
 	const filter_name = "threathunting";
+
+	## What the policy hook of a log looks for, by the log's name. There is no filter
+	## on it while nothing is flagged and nothing of these types is armed. A log that
+	## isn't named here has its filter whenever anything is armed.
+	const looks_for: table[string] of Intel::TypeSet = {} &redef;
+
+	## Whether the policy hook of a log has something else to do.
+	global watch: function(name: string, on: bool);
 
 	## Capture a log.
 	##
@@ -38,9 +47,13 @@ type Investigation: record {
 	id: Log::ID;
 	name: string;
 	filter: Log::Filter;
+	# Whether the filter is there.
+	on: bool &default=F;
 };
 
 global investigations: vector of Investigation = vector();
+
+global watched: set[string];
 
 function is_investigated(id: Log::ID): bool
 	{
@@ -51,13 +64,32 @@ function is_investigated(id: Log::ID): bool
 	return F;
 	}
 
+function is_wanted(i: Investigation): bool
+	{
+	# A logger writes what workers send, by the filter of that name that it has itself.
+	if ( ! sees_traffic() )
+		return T;
+
+	# While nothing is armed, logs are written as without us.
+	if ( i$mod !in enable_module || ! at_work )
+		return F;
+
+	if ( capturing || i$name !in looks_for || i$name in watched )
+		return T;
+
+	for ( t in looks_for[i$name] )
+		if ( in_store[t] > 0 || ( t == Intel::ADDR && looks_for_addrs() ) )
+			return T;
+
+	return F;
+	}
+
 function apply(i: Investigation)
 	{
 	Log::remove_filter(i$id, filter_name);
+	i$on = is_wanted(i);
 
-	# While nothing is armed, logs are written as without us. A logger writes what
-	# workers send, by the filter of that name that it has itself.
-	if ( sees_traffic() && ( i$mod !in enable_module || ! at_work ) )
+	if ( ! i$on )
 		return;
 
 	i$filter$field_name_map = normalized ? names_of(i$name, i$id) : table();
@@ -74,6 +106,53 @@ hook armed_switched()
 	{
 	for ( _, i in investigations )
 		apply(i);
+	}
+
+# A log may be just being written, which is no moment to take a filter off it.
+event ThreatHunting::drop_filters()
+	{
+	for ( _, i in investigations )
+		if ( i$on && ! is_wanted(i) )
+			apply(i);
+	}
+
+function apply_wanted()
+	{
+	local some_off = F;
+
+	for ( _, i in investigations )
+		{
+		if ( i$on == is_wanted(i) )
+			next;
+
+		if ( i$on )
+			some_off = T;
+		else
+			apply(i);
+		}
+
+	if ( some_off )
+		event ThreatHunting::drop_filters();
+	}
+
+hook capturing_switched()
+	{
+	apply_wanted();
+	}
+
+hook type_switched(t: Intel::Type)
+	{
+	apply_wanted();
+	}
+
+function watch(name: string, on: bool)
+	{
+	if ( on )
+		add watched[name];
+	else
+		delete watched[name];
+
+	apply_wanted();
 	}
 
 function investigate(m: string, id: Log::ID, name: string,
