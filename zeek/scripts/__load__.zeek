@@ -4,11 +4,11 @@
 @load base/frameworks/cluster
 @load base/frameworks/config
 @load base/frameworks/intel
-@load frameworks/intel/seen
 
 @load ./config
 @load ./types
 @load ./store
+@load ./seen
 @load ./indicators
 @load ./conversations
 @load ./sightings

@@ -49,6 +49,11 @@ export {
 	## algorithms that are asked for.
 	option hash_files = T &redef;
 
+	## Whether Zeek's own scripts in ``frameworks/intel/seen`` look only for types of
+	## which something is armed, or came from a site's own files. With F, hooks
+	## :zeek:see:`Intel::seen_policy` hear of whatever is seen, also if it can't match.
+	const seen_while_armed = T &redef;
+
 	## Conversations flagged at the same time, at most.
 	option max_conversations = 100000 &redef;
 

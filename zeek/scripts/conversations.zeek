@@ -69,6 +69,12 @@ export {
 	global waiting_of: function(rec: any, id: Log::ID, policy: Log::PolicyHook)
 	    : vector of string;
 
+	## Whether anything is, or was of late, flagged.
+	global capturing = F;
+
+	## Called when that has changed.
+	global capturing_switched: hook();
+
 	## Forget all flags.
 	global unflag_all: function();
 
@@ -79,6 +85,9 @@ export {
 	## Something has been captured, *flush_delay* ago.
 	global flush_captured: event();
 }
+
+# Nothing may be flagged any more.
+global stop_capturing: event();
 
 # Whether a flush is on its way.
 global flushing = F;
@@ -172,6 +181,25 @@ function is_unsure(f: Flag): bool
 	return T;
 	}
 
+function start_capturing()
+	{
+	capturing = T;
+	hook capturing_switched();
+	schedule 1min { ThreatHunting::stop_capturing() };
+	}
+
+event ThreatHunting::stop_capturing()
+	{
+	if ( flagged_count() > 0 )
+		{
+		schedule 1min { ThreatHunting::stop_capturing() };
+		return;
+		}
+
+	capturing = F;
+	hook capturing_switched();
+	}
+
 function flag(uid: string, id: conn_id, hit: Hit, where: string)
 	{
 	if ( uid !in flagged )
@@ -183,6 +211,9 @@ function flag(uid: string, id: conn_id, hit: Hit, where: string)
 			}
 
 		flagged[uid] = Flag($id=id);
+
+		if ( ! capturing )
+			start_capturing();
 		}
 
 	add_reasons(flagged[uid], hit, where);
@@ -199,6 +230,9 @@ function flag_file(fuid: string, hit: Hit, where: string)
 			}
 
 		flagged_files[fuid] = Flag();
+
+		if ( ! capturing )
+			start_capturing();
 		}
 
 	add_reasons(flagged_files[fuid], hit, where);

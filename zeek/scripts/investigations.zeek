@@ -5,12 +5,21 @@
 @load ./indicators
 @load ./modules
 @load ./normalized
+@load ./observables
 
 module ThreatHunting;
 
 export {
 	## The name of our filter on every log.
 	const filter_name = "threathunting";
+
+	## What the policy hook of a log looks for, by the log's name. There is no filter
+	## on it while nothing is flagged and nothing of these types is armed. A log that
+	## isn't named here has its filter whenever anything is armed.
+	const looks_for: table[string] of Intel::TypeSet = {} &redef;
+
+	## Whether the policy hook of a log has something else to do.
+	global watch: function(name: string, on: bool);
 
 	## Capture a log.
 	##
@@ -29,8 +38,11 @@ export {
 	    policy: Log::PolicyHook, exclude: set[string] &default=set(),
 	    own_marks: any &default=current_marks);
 
-	## The policy hooks of logs that are captured at this moment.
+	## The policy hooks of logs whose module is on, while anything is armed.
 	global policy_of: table[Log::ID] of Log::PolicyHook;
+
+	## Those of these logs whose policy hook looks for something that is armed.
+	global looking: set[Log::ID];
 
 	## Whether we capture a log.
 	global is_investigated: function(id: Log::ID): bool;
@@ -41,9 +53,13 @@ type Investigation: record {
 	id: Log::ID;
 	name: string;
 	filter: Log::Filter;
+	# Whether the filter is there.
+	on: bool &default=F;
 };
 
 global investigations: vector of Investigation = vector();
+
+global watched: set[string];
 
 function is_investigated(id: Log::ID): bool
 	{
@@ -54,19 +70,56 @@ function is_investigated(id: Log::ID): bool
 	return F;
 	}
 
+function looks(i: Investigation): bool
+	{
+	if ( i$name !in looks_for )
+		return T;
+
+	for ( t in looks_for[i$name] )
+		if ( in_store[t] > 0 || ( t == Intel::ADDR && looks_for_addrs() ) )
+			return T;
+
+	return F;
+	}
+
+function is_wanted(i: Investigation): bool
+	{
+	# A logger writes what workers send, by the filter of that name that it has itself.
+	if ( ! sees_traffic() )
+		return T;
+
+	# While nothing is armed, logs are written as without us.
+	if ( i$mod !in enable_module || ! at_work )
+		return F;
+
+	return capturing || i$name in watched || looks(i);
+	}
+
+function note_policy(i: Investigation)
+	{
+	delete looking[i$id];
+	delete policy_of[i$id];
+
+	if ( ! sees_traffic() || i$mod !in enable_module || ! at_work )
+		return;
+
+	policy_of[i$id] = i$filter$policy;
+
+	if ( looks(i) )
+		add looking[i$id];
+	}
+
 function apply(i: Investigation)
 	{
 	Log::remove_filter(i$id, filter_name);
-	delete policy_of[i$id];
+	i$on = is_wanted(i);
+	note_policy(i);
 
-	# While nothing is armed, logs are written as without us. A logger writes what
-	# workers send, by the filter of that name that it has itself.
-	if ( sees_traffic() && ( i$mod !in enable_module || ! at_work ) )
+	if ( ! i$on )
 		return;
 
 	i$filter$field_name_map = normalized ? names_of(i$name, i$id) : table();
 	Log::add_filter(i$id, i$filter);
-	policy_of[i$id] = i$filter$policy;
 	}
 
 hook switched()
@@ -79,6 +132,56 @@ hook armed_switched()
 	{
 	for ( _, i in investigations )
 		apply(i);
+	}
+
+# A log may be just being written, which is no moment to take a filter off it.
+event ThreatHunting::drop_filters()
+	{
+	for ( _, i in investigations )
+		if ( i$on && ! is_wanted(i) )
+			apply(i);
+	}
+
+function apply_wanted()
+	{
+	local some_off = F;
+
+	for ( _, i in investigations )
+		{
+		if ( i$on == is_wanted(i) )
+			next;
+
+		if ( i$on )
+			some_off = T;
+		else
+			apply(i);
+		}
+
+	if ( some_off )
+		event ThreatHunting::drop_filters();
+	}
+
+hook capturing_switched()
+	{
+	apply_wanted();
+	}
+
+hook type_switched(t: Intel::Type)
+	{
+	for ( _, i in investigations )
+		note_policy(i);
+
+	apply_wanted();
+	}
+
+function watch(name: string, on: bool)
+	{
+	if ( on )
+		add watched[name];
+	else
+		delete watched[name];
+
+	apply_wanted();
 	}
 
 function investigate(m: string, id: Log::ID, name: string,

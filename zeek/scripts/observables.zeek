@@ -41,7 +41,7 @@ export {
 
 function looks_for_addrs(): bool
 	{
-	return in_store[Intel::ADDR] > 0 || store_subnet_count() > 0;
+	return addrs_in_store;
 	}
 
 function ask_about(s: Intel::Seen, uid: string, id: conn_id)

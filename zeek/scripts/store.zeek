@@ -4,6 +4,7 @@
 ##! worker, and bursts of them drop. Here every node is told by the link itself
 ##! and keeps its own store, so that its acknowledgement is true.
 
+@load ./seen
 @load ./types
 
 module ThreatHunting;
@@ -15,6 +16,9 @@ export {
 	## Called when that has changed.
 	global armed_switched: hook();
 
+	## Called when the first indicator of a type has come, or the last has gone.
+	global type_switched: hook(t: Intel::Type);
+
 	## How many conversations and files are flagged.
 	global flagged_count: function(): count;
 
@@ -23,6 +27,9 @@ export {
 
 	## Indicators in the store by type, whoever brought them.
 	global in_store: table[Intel::Type] of count &default=0;
+
+	## Whether an address may be in the store, by itself or in a subnet.
+	global addrs_in_store = F;
 
 	## Hashes of files in the store by their number of digits.
 	global hashes_in_store: table[count] of count &default=0;
@@ -170,22 +177,30 @@ function set_group(name: string, on: bool)
 		disable_event_group(name);
 	}
 
+# Whether Zeek's own handlers are switched, too.
+global switches_zeeks = F;
+
 # Handlers that look for one type only run while there is something to find;
 # those for addresses also find subnets.
 function switch_group(t: Intel::Type)
 	{
-	local name = cat("ThreatHunting::", t == Intel::SUBNET ? Intel::ADDR : t);
-
-	if ( ! has_event_group(name) )
-		return;
-
+	local name = cat(t == Intel::SUBNET ? Intel::ADDR : t);
 	local n = in_store[t];
 
 	# Of a subnet within another one the framework raises no hook.
 	if ( t == Intel::ADDR || t == Intel::SUBNET )
+		{
 		n = in_store[Intel::ADDR] + store_subnet_count();
+		addrs_in_store = n > 0;
+		}
 
-	set_group(name, n > 0);
+	if ( has_event_group("ThreatHunting::" + name) )
+		set_group("ThreatHunting::" + name, n > 0);
+
+	if ( switches_zeeks && has_event_group(name) )
+		set_group(name, n > 0);
+
+	hook type_switched(t);
 	}
 
 global stop_work: event();
@@ -214,7 +229,9 @@ event ThreatHunting::stop_work()
 		switch_armed(F);
 	}
 
-hook Intel::indicator_inserted(v: string, t: Intel::Type)
+# After Zeek's manage-event-groups, where a site loads it: that doesn't know that
+# subnets are found by those who ask for addresses.
+hook Intel::indicator_inserted(v: string, t: Intel::Type) &priority=-5
 	{
 	++in_store[t];
 
@@ -230,7 +247,7 @@ hook Intel::indicator_inserted(v: string, t: Intel::Type)
 		switch_group(t);
 	}
 
-hook Intel::indicator_removed(v: string, t: Intel::Type)
+hook Intel::indicator_removed(v: string, t: Intel::Type) &priority=-5
 	{
 	if ( in_store[t] > 0 )
 		--in_store[t];
@@ -247,11 +264,27 @@ hook Intel::indicator_removed(v: string, t: Intel::Type)
 		switch_group(t);
 	}
 
+# Whether a site has told Zeek's manage-event-groups to leave its handlers on.
+function left_on(): bool
+	{
+	local theirs = lookup_ID("Intel::manage_seen_event_groups");
+	return theirs is bool && ! ( theirs as bool );
+	}
+
 event zeek_init() &priority=90
 	{
+	switches_zeeks = seen_while_armed && ! left_on();
+
 	for ( t in type_names )
 		switch_group(t);
 
 	if ( all_in_store == 0 )
 		switch_armed(F);
+	}
+
+# manage-event-groups switches all off at priority 0, whatever is in the store.
+event zeek_init() &priority=-90
+	{
+	for ( t in type_names )
+		switch_group(t);
 	}

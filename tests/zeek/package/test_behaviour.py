@@ -200,6 +200,32 @@ def test_content_of_hits_alone(tmp_path: Path) -> None:
     assert "request_headers" not in found["http-investigation"][0]
 
 
+def test_headers_are_the_messages_own_and_of_the_last_response(tmp_path: Path) -> None:
+    parts = b"".join(
+        b"--x\r\nContent-Disposition: form-data; name=n%d\r\n\r\n%d\r\n" % (n, n) for n in range(2)
+    )
+    capture = Capture()
+    says = [
+        request(
+            "evil.example", "/", "POST", parts + b"--x--\r\n", Content_Type="multipart/form-data; boundary=x"
+        ),
+        ("<", b"HTTP/1.1 100 Continue\r\nX-Early: 1\r\n\r\n"),
+        response(b"done", X_Late="2"),
+        request("evil.example", "/bare"),
+        ("<", b"HTTP/1.1 204 No Content\r\n\r\n"),
+    ]
+    capture.tcp(SERVER, 80, says)
+    pcap = str(capture.write(tmp_path / "parts.pcap"))
+    first, second = run(tmp_path / "z", [item("domain", "evil.example")], "-r", pcap)["http-investigation"]
+    assert [line.split(":")[0] for line in first["request_headers"]] == [
+        "Host",
+        "Content-Type",
+        "Content-Length",
+    ]
+    assert first["response_headers"] == ["Content-Length: 4", "X-Late: 2"]
+    assert (second["request_headers"], second["response_headers"]) == (["Host: evil.example"], [])
+
+
 def test_bodies_held_are_bounded_and_the_rest_is_told(tmp_path: Path) -> None:
     capture = Capture()
     for _ in range(3):
@@ -396,6 +422,137 @@ def test_a_plugin_of_ones_own(tmp_path: Path) -> None:
         script=f'@load {plugin}\nredef ThreatHunting::enable_module -= {{ "MQTT" }};',
     )
     assert investigations(found) == {}
+
+
+ASKED = f"""
+    global answers: file;
+    hook Intel::seen_policy(s: Intel::Seen, found: bool) &priority=1000 {{
+        print answers, to_json([$at=double_to_count(time_to_double(network_time()) - {START}) / 10,
+            $t=s?$host ? "addr" : to_lower(sub(cat(s$indicator_type), /^.*::/, "")), $where=cat(s$where)]); }}
+    event zeek_init() &priority=2000 {{ answers = open("asked.log"); }}
+"""
+"""Writes down every look for something, found or not."""
+
+
+def asked(found: dict[str, Records], type: str) -> list[int]:
+    """The conversations, ten seconds each, in which something of a type was looked for."""
+    return sorted({one["at"] for one in found.get("asked", []) if one["t"] == type})
+
+
+INSERT = 'Intel::insert([$indicator=%s, $indicator_type=%s, $meta=[$source="site"]]);'
+REMOVE = 'Intel::remove([$indicator=%s, $indicator_type=%s, $meta=[$source="site"]], T);'
+
+
+def during(what: str, after: str) -> str:
+    """Something done before the third of five conversations, and something as the fourth begins."""
+    return at(15, f"{what} schedule 10sec {{ afterwards() }};").replace(
+        "event at_last", f"event afterwards() {{ {after} }}\nevent at_last", 1
+    )
+
+
+@pytest.mark.parametrize("managed", [False, True])
+def test_only_what_is_armed_is_looked_for(managed: bool, browsing: str, tmp_path: Path) -> None:
+    load = "@load frameworks/intel/seen/manage-event-groups\n" if managed else ""
+    armed = [item("domain", "nowhere.example")]
+    everything = [0, 1, 2, 3, 4]
+
+    found = run(tmp_path / "z", armed, "-r", browsing, script=load + ASKED)
+    assert {one["t"] for one in found["asked"]} == {"domain"}
+    assert asked(found, "domain") == everything
+
+    for type, value, enum in (
+        ("addr", "203.0.113.1", "ADDR"),
+        ("subnet", "203.0.113.0/24", "SUBNET"),
+        ("url", "nowhere.example/x", "URL"),
+    ):
+        looked = "addr" if type == "subnet" else type
+        one = f'ThreatHunting::WireItems(ThreatHunting::WireItem($v="{value}", $t="{type}", $s="A"))'
+        ours = during(f'ThreatHunting::arm_items("x", {one});', f'ThreatHunting::disarm_items("x", {one});')
+        what = (f'"{value}"', f"Intel::{enum}")
+        sites = during(INSERT % what, REMOVE % what)
+        for name, script in (("ours", ours), ("sites", sites)):
+            found = run(tmp_path / type / name, armed, "-r", browsing, script=load + ASKED + script)
+            assert asked(found, looked) in ([2], [2, 3]), (type, name)
+            assert asked(found, "domain") == everything
+
+    # From zeek_init on, where Zeek's script would forget it.
+    what = ('"203.0.113.1"', "Intel::ADDR")
+    early = "event zeek_init() &priority=10 { " + INSERT % what + " }"
+    found = run(tmp_path / "early", armed, "-r", browsing, script=load + ASKED + early)
+    assert asked(found, "addr") == everything
+
+
+def test_a_subnet_keeps_those_awake_who_look_for_addresses(browsing: str, tmp_path: Path) -> None:
+    items = [item("subnet", "203.0.113.0/24"), item("addr", "203.0.113.7")]
+    gone = """ThreatHunting::disarm_items("x", ThreatHunting::WireItems(
+        ThreatHunting::WireItem($v="203.0.113.7", $t="addr", $s="SOAR")));"""
+    script = "@load frameworks/intel/seen/manage-event-groups\n" + ASKED + at(15, gone)
+    found = run(tmp_path / "z", items, "-r", browsing, script=script)
+    assert asked(found, "addr") == [0, 1, 2, 3, 4]
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        "redef ThreatHunting::seen_while_armed = F;",
+        "@load frameworks/intel/seen/manage-event-groups\nredef Intel::manage_seen_event_groups = F;",
+    ],
+)
+def test_a_site_may_want_to_hear_of_all_that_is_seen(script: str, browsing: str, tmp_path: Path) -> None:
+    found = run(tmp_path / "z", [item("domain", "nowhere.example")], "-r", browsing, script=script + ASKED)
+    assert {one["where"] for one in found["asked"]} >= {"Conn::IN_ORIG", "Conn::IN_RESP", "HTTP::IN_URL"}
+
+
+@pytest.mark.parametrize("before", [False, True])
+def test_ends_are_asked_for_once_when_established(before: bool, browsing: str, tmp_path: Path) -> None:
+    off = 'redef ThreatHunting::enable_module -= { "CONN" };'
+    args = ("frameworks/intel/seen",) if before else ()
+    found = run(tmp_path / "z", [item("addr", SERVER)], "-r", browsing, *args, script=off + ASKED)
+    places = [one["where"] for one in found["asked"] if one["where"].startswith("Conn::")]
+    assert sorted(places) == ["Conn::IN_ORIG"] * 5 + ["Conn::IN_RESP"] * 5
+    assert said(found) == [("Conn::IN_RESP", SERVER)] * 5
+
+
+def test_filters_are_there_while_they_have_something_to_do(browsing: str, tmp_path: Path) -> None:
+    script = """
+        module ThreatHunting;
+        global states: file;
+        event zeek_init() &priority=2000 { states = open("states.log"); }
+        event tell(at: count) {
+            local on: vector of string = vector();
+            for ( _, i in ThreatHunting::investigations )
+                if ( ThreatHunting::filter_name in Log::get_filter_names(i$id) ) on += i$name;
+            print states, to_json([$at=at, $on=sort(on, strcmp)]);
+            schedule 10sec { tell(at + 1) }; }
+        event new_connection(c: connection) { if ( told ) return; told = T; schedule 1sec { tell(0) }; }
+        redef ThreatHunting::linger = 0sec;
+        redef tcp_close_delay = 1sec;
+    """
+    script = script.replace(
+        "global states", "global told = F; global tell: event(at: count); global states", 1
+    )
+    capture = Capture()
+    for n in range(60):
+        capture.tcp(SERVER, 80, [request(f"h{n}.example.org"), response()], at=10.0 * n)
+    pcap = str(capture.write(tmp_path / "long.pcap"))
+    found = run(tmp_path / "z", [item("domain", "h2.example.org")], "-r", pcap, script=script)
+    states = [one["on"] for one in found["states"]]
+    looking = ["kerberos", "ntlm", "rdp", "sip", "smb_mapping", "smtp"]
+    assert states[0] == states[1] == looking
+    assert {"conn", "dns", "files", "ftp", "http", "ssh", "ssl", "x509", *looking} <= set(states[2])
+    assert states[-1] == looking
+    assert hosts(found) == ["h2.example.org"]
+    assert len(found["conn-investigation"]) == 1
+
+    # Bodies are let go of by the filter on http.log.
+    held = """event zeek_done() { local f = open("held.log"); print f, to_json([$n=|bodies|]); }"""
+    args = ("-r", browsing, "ThreatHunting::http_body_bytes=100")
+    found = run(tmp_path / "y", [item("domain", "nowhere.example")], *args, script=script + held)
+    assert "http" in found["states"][0]["on"]
+    assert found["held"] == [{"n": 0}]
+
+    found = run(tmp_path / "x", [item("software", "nothing/1.0")], "-r", browsing, script=script)
+    assert found["states"][0]["on"] == ["sip", "ssh"]
 
 
 @pytest.mark.parametrize("groups", [False, True])

@@ -193,14 +193,14 @@ def compare(found: dict[str, Records], oracle: Path) -> None:
 
 
 @pytest.mark.parametrize("name", CAPTURES)
-def test_without_a_hit_all_is_as_with_zeeks_own_seen_scripts(
+def test_without_a_hit_all_is_as_without_the_package(
     name: str, shared: Callable[[str], Path], tmp_path: Path
 ) -> None:
     [capture] = (shared("pcaps") / name).glob("*.pcap*")
     reading = ("-r", str(capture), "-G", str(SEEDS))
     armed = run(tmp_path / "armed", [item("domain", "nowhere.example"), item("ja4", "t13d")], *reading)
     unarmed = run(tmp_path / "unarmed", [], *reading)
-    without = run(tmp_path / "without", [], *reading, "frameworks/intel/seen", package=False)
+    without = run(tmp_path / "without", [], *reading, package=False)
     for found in (armed, unarmed, without):
         for changing in ("packet_filter", "reporter"):
             found.pop(changing, None)

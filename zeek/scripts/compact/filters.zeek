@@ -61,7 +61,7 @@ export {
 	    : string;
 
 	## Do without a client's filters.
-	global drop_filters: function(client: string);
+	global forget_filters: function(client: string);
 
 	## Whether a value may be armed, or a domain above it.
 	##
@@ -346,7 +346,7 @@ function end_filters(client: string, generation: count, total: count): string
 	return "";
 	}
 
-function drop_filters(client: string)
+function forget_filters(client: string)
 	{
 	if ( client !in compact )
 		return;

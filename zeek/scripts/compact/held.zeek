@@ -108,7 +108,10 @@ hook Log::log_stream_policy(rec: any, id: Log::ID) &priority=1000
 	{
 	passed_over = F;
 
-	if ( going_on || ending || id !in policy_of )
+	if ( going_on
+	    || ending
+	    || ( |waiting| == 0 && id !in looking )
+	    || id !in policy_of )
 		return;
 
 	local keys = waiting_of(rec, id, policy_of[id]);

@@ -92,7 +92,7 @@ event ThreatHunting::compact_drop(version: count, client: string, batch: count)
 	if ( ! sees_traffic() || ! speaks(version) )
 		return;
 
-	drop_filters(client);
+	forget_filters(client);
 	acknowledge(batch, vector());
 	}
 

@@ -7,6 +7,8 @@ export {
 	global conn_investigation: Log::PolicyHook;
 }
 
+redef looks_for += {["conn"] = Intel::TypeSet()};
+
 hook conn_investigation(rec: Conn::Info, id: Log::ID, filter: Log::Filter)
 	{
 	if ( ! captured(rec$uid) )

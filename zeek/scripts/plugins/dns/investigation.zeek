@@ -7,6 +7,8 @@ export {
 	global dns_investigation: Log::PolicyHook;
 }
 
+redef looks_for += {["dns"] = Intel::TypeSet()};
+
 hook dns_investigation(rec: DNS::Info, id: Log::ID, filter: Log::Filter)
 	{
 	if ( ! captured(rec$uid) )

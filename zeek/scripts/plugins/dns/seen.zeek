@@ -5,11 +5,15 @@
 module ThreatHunting;
 
 hook DNS::do_reply(c: connection, msg: dns_msg, ans: dns_answer, reply: string)
-    &group="ThreatHunting::DNS"
+    &group="ThreatHunting::DNS" &group="ThreatHunting::armed"
 	{
+	# Most answers are addresses (A and AAAA).
+	if ( ! addrs_in_store && ( ans$qtype == 1 || ans$qtype == 28 ) )
+		return;
+
 	if ( is_valid_ip(reply) )
 		{
-		if ( looks_for_addrs() )
+		if ( addrs_in_store )
 			Intel::seen(Intel::Seen($host=to_addr(reply), $conn=c,
 			    $where=DNS::IN_RESPONSE));
 		}

@@ -13,6 +13,12 @@ export {
 	global ocsp_investigation: Log::PolicyHook;
 }
 
+redef looks_for += {
+	["files"] = Intel::TypeSet(),
+	["ocsp"] = Intel::TypeSet(),
+	["pe"] = Intel::TypeSet()
+};
+
 hook files_investigation(rec: Files::Info, id: Log::ID, filter: Log::Filter)
 	{
 	# As in files.log; certificates have a log of their own.

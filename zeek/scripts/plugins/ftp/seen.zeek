@@ -14,6 +14,9 @@ export {
 	};
 }
 
+redef looks_for += {["ftp"] = Intel::TypeSet(Intel::ADDR, Intel::FILE_NAME,
+    Intel::URL, Intel::USER_NAME)};
+
 hook ftp_investigation(rec: FTP::Info, id: Log::ID, filter: Log::Filter)
     &priority=10
 	{

@@ -1,8 +1,7 @@
 ##! Headers and bodies of requests and responses, held until their record is
 ##! written and dropped then unless the conversation is flagged.
 
-@load ../../conversations
-@load ../../store
+@load ../../investigations
 
 module ThreatHunting;
 
@@ -26,16 +25,22 @@ export {
 	};
 
 	redef record HTTP::Info += {
-		# Not logged: references to what Zeek has parsed anyway.
-		threathunting_request: mime_header_list &optional;
-		threathunting_response: mime_header_list &optional;
+		# Not logged: names and values in turn, as Zeek has parsed them anyway.
+		threathunting_request: vector of string &optional;
+		threathunting_response: vector of string &optional;
+		# Where the response begins among the parts of all responses to the request
+		# (100 Continue).
+		threathunting_part: count &default=1;
 	};
 
 	## The marks of the HTTP record that is being captured.
 	global http_marks: function(path: string): HTTPMarks;
 
-	## Take what is held for a record; with *keep*, into its marks.
-	global take_content: function(rec: HTTP::Info, keep: bool);
+	## Take what is held for a record into its marks.
+	global take_content: function(rec: HTTP::Info);
+
+	## Let go of what is held for a record.
+	global drop_content: function(rec: HTTP::Info);
 }
 
 type Body: record {
@@ -64,17 +69,52 @@ function body_key(rec: HTTP::Info, is_orig: bool): string
 	return fmt("%s %d %d", rec$uid, rec$trans_depth, is_orig ? 1 : 0);
 	}
 
-event http_all_headers(c: connection, is_orig: bool, hlist: mime_header_list)
+# Headers come one by one: having Zeek make the list of http_all_headers would cost
+# four times as much. Those that come before this are not held, and neither are
+# those of a message's parts.
+event http_request(c: connection, method: string, original_URI: string,
+    unescaped_URI: string, version: string) &group="ThreatHunting::HTTP"
+    &group="ThreatHunting::armed" &group="ThreatHunting::headers"
+	{
+	if ( c?$http )
+		c$http$threathunting_request = vector();
+	}
+
+event http_reply(c: connection, version: string, code: count, reason: string)
     &group="ThreatHunting::HTTP" &group="ThreatHunting::armed"
     &group="ThreatHunting::headers"
 	{
 	if ( ! c?$http )
 		return;
 
+	c$http$threathunting_response = vector();
+
+	if ( c$http$resp_mime_depth > 0 )
+		c$http$threathunting_part = c$http$resp_mime_depth + 1;
+	}
+
+event http_header(c: connection, is_orig: bool, original_name: string,
+    name: string, value: string) &group="ThreatHunting::HTTP"
+    &group="ThreatHunting::armed" &group="ThreatHunting::headers"
+	{
+	local rec = c$http;
+
 	if ( is_orig )
-		c$http$threathunting_request = hlist;
-	else
-		c$http$threathunting_response = hlist;
+		{
+		if ( rec$orig_mime_depth == 1 && rec?$threathunting_request )
+			{
+			local sent = rec$threathunting_request;
+			sent += original_name;
+			sent += value;
+			}
+		}
+	else if ( rec$resp_mime_depth == rec$threathunting_part
+	    && rec?$threathunting_response )
+		{
+		local got = rec$threathunting_response;
+		got += original_name;
+		got += value;
+		}
 	}
 
 event http_entity_data(c: connection, is_orig: bool, length: count,
@@ -109,16 +149,16 @@ event http_entity_data(c: connection, is_orig: bool, length: count,
 	bytes_held += |piece|;
 	}
 
-function header_lines(headers: mime_header_list): vector of string
+function header_lines(headers: vector of string): vector of string
 	{
 	local lines: vector of string = vector();
-
-	# The list is a table by number from 1 on.
 	local i = 0;
 
-	while ( ++i <= |headers| )
-		if ( i in headers )
-			lines += fmt("%s: %s", headers[i]$original_name, headers[i]$value);
+	while ( i < |headers| )
+		{
+		lines += fmt("%s: %s", headers[i], headers[i + 1]);
+		i += 2;
+		}
 
 	return lines;
 	}
@@ -132,7 +172,7 @@ function take_body(rec: HTTP::Info, is_orig: bool): Body
 	return body;
 	}
 
-function take_content(rec: HTTP::Info, keep: bool)
+function take_content(rec: HTTP::Info)
 	{
 	# It is only asked whether the record has to wait, or it has.
 	if ( probing || passed_over )
@@ -146,10 +186,10 @@ function take_content(rec: HTTP::Info, keep: bool)
 	if ( marks?$threathunting_unverified )
 		content$threathunting_unverified = marks$threathunting_unverified;
 
-	if ( keep && rec?$threathunting_request )
+	if ( rec?$threathunting_request )
 		content$request_headers = header_lines(rec$threathunting_request);
 
-	if ( keep && rec?$threathunting_response )
+	if ( rec?$threathunting_response )
 		content$response_headers = header_lines(rec$threathunting_response);
 
 	if ( |bodies| == 0 )
@@ -158,24 +198,28 @@ function take_content(rec: HTTP::Info, keep: bool)
 	if ( body_key(rec, T) in bodies )
 		{
 		local sent = take_body(rec, T);
-
-		if ( keep )
-			{
-			content$request_body = sent$text;
-			content$request_body_sha256 = sha256_hash_finish(sent$hash);
-			}
+		content$request_body = sent$text;
+		content$request_body_sha256 = sha256_hash_finish(sent$hash);
 		}
 
 	if ( body_key(rec, F) in bodies )
 		{
 		local got = take_body(rec, F);
-
-		if ( keep )
-			{
-			content$response_body = got$text;
-			content$response_body_sha256 = sha256_hash_finish(got$hash);
-			}
+		content$response_body = got$text;
+		content$response_body_sha256 = sha256_hash_finish(got$hash);
 		}
+	}
+
+function drop_content(rec: HTTP::Info)
+	{
+	if ( |bodies| == 0 || probing || passed_over )
+		return;
+
+	if ( body_key(rec, T) in bodies )
+		take_body(rec, T);
+
+	if ( body_key(rec, F) in bodies )
+		take_body(rec, F);
 	}
 
 function http_marks(path: string): HTTPMarks
@@ -186,6 +230,9 @@ function http_marks(path: string): HTTPMarks
 function switch_bodies(n: count)
 	{
 	set_group("ThreatHunting::bodies", n > 0);
+
+	# They are let go of by the hook.
+	watch("http", n > 0);
 
 	if ( n > Log::default_max_field_string_bytes )
 		Reporter::warning(fmt("ThreatHunting: Zeek logs %d bytes of a field; redef Log::default_max_field_string_bytes for bodies of %d",

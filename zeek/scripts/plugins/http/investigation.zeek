@@ -8,17 +8,21 @@ export {
 	global http_investigation: Log::PolicyHook;
 }
 
+redef looks_for += {["http"] = Intel::TypeSet()};
+
 redef own_fields += {["http"] = set("request_headers", "request_body",
     "request_body_sha256", "response_headers", "response_body",
     "response_body_sha256")};
 
 hook http_investigation(rec: HTTP::Info, id: Log::ID, filter: Log::Filter)
 	{
-	local keep = captured(rec$uid);
-	take_content(rec, keep);
-
-	if ( ! keep )
+	if ( captured(rec$uid) )
+		take_content(rec);
+	else
+		{
+		drop_content(rec);
 		break;
+		}
 	}
 
 event zeek_init()

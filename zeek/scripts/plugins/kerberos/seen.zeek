@@ -12,6 +12,9 @@ export {
 	};
 }
 
+redef looks_for += {["kerberos"] = Intel::TypeSet(Intel::ADDR, Intel::DOMAIN,
+    Intel::USER_NAME)};
+
 hook kerberos_investigation(rec: KRB::Info, id: Log::ID, filter: Log::Filter)
     &priority=10
 	{

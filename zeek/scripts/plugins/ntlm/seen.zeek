@@ -14,6 +14,8 @@ export {
 	};
 }
 
+redef looks_for += {["ntlm"] = Intel::TypeSet(Intel::DOMAIN, Intel::USER_NAME)};
+
 hook ntlm_investigation(rec: NTLM::Info, id: Log::ID, filter: Log::Filter)
     &priority=10
 	{

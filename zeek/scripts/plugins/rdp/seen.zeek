@@ -12,6 +12,8 @@ export {
 	};
 }
 
+redef looks_for += {["rdp"] = Intel::TypeSet(Intel::DOMAIN, Intel::USER_NAME)};
+
 hook rdp_investigation(rec: RDP::Info, id: Log::ID, filter: Log::Filter)
     &priority=10
 	{

@@ -16,6 +16,9 @@ export {
 	};
 }
 
+redef looks_for += {["sip"] = Intel::TypeSet(Intel::ADDR, Intel::DOMAIN,
+    Intel::EMAIL, Intel::SOFTWARE, Intel::USER_NAME)};
+
 # Of a header this much is read: longer ones are an attack.
 const max_sip_header = 4096;
 

@@ -14,6 +14,11 @@ export {
 	};
 }
 
+redef looks_for += {
+	["smb_files"] = Intel::TypeSet(Intel::FILE_NAME),
+	["smb_mapping"] = Intel::TypeSet(Intel::ADDR, Intel::DOMAIN)
+};
+
 hook smb_files_investigation(rec: SMB::FileInfo, id: Log::ID,
     filter: Log::Filter) &priority=10
 	{

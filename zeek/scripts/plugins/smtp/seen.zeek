@@ -16,6 +16,9 @@ export {
 	};
 }
 
+redef looks_for += {["smtp"] = Intel::TypeSet(Intel::ADDR, Intel::DOMAIN,
+    Intel::EMAIL)};
+
 function look_addresses(rec: SMTP::Info, text: string, where: Intel::Where)
 	{
 	if ( in_store[Intel::EMAIL] > 0 )

@@ -17,6 +17,9 @@ export {
 	};
 }
 
+redef looks_for += {["ssh"] = Intel::TypeSet(Intel::HASSH, Intel::PUBKEY_HASH,
+    Intel::SOFTWARE)};
+
 event ssh_auth_attempted(c: connection, authenticated: bool)
     &group="ThreatHunting::SSH" &group="ThreatHunting::Intel::ADDR"
 	{

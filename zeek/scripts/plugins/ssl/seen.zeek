@@ -16,6 +16,9 @@ export {
 	};
 }
 
+redef looks_for += {["ssl"] = Intel::TypeSet(Intel::CERT_HASH, Intel::JA3,
+    Intel::JA4)};
+
 hook ssl_investigation(rec: SSL::Info, id: Log::ID, filter: Log::Filter)
     &priority=10
 	{

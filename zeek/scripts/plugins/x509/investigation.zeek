@@ -7,6 +7,8 @@ export {
 	global x509_investigation: Log::PolicyHook;
 }
 
+redef looks_for += {["x509"] = Intel::TypeSet()};
+
 hook x509_investigation(rec: X509::Info, id: Log::ID, filter: Log::Filter)
 	{
 	if ( ! captured_file() )
@@ -16,8 +18,9 @@ hook x509_investigation(rec: X509::Info, id: Log::ID, filter: Log::Filter)
 # Zeek logs a certificate once a day. Where no log keeps it, it is told again for
 # the conversation that needs it.
 event file_state_remove(f: fa_file) &priority=6 &group="ThreatHunting::X509"
+    &group="ThreatHunting::compliance"
 	{
-	if ( ! compliance || ! f?$info || ! f$info?$x509 || ! captured_file() )
+	if ( ! f?$info || ! f$info?$x509 || ! captured_file() )
 		return;
 
 	local cert = f$info$x509;
