@@ -11,7 +11,7 @@ redef looks_for += {["conn"] = Intel::TypeSet()};
 
 hook conn_investigation(rec: Conn::Info, id: Log::ID, filter: Log::Filter)
 	{
-	if ( ! captured(rec$uid) )
+	if ( rec$uid !in flagged || ! captured(rec$uid) )
 		break;
 	}
 

@@ -11,7 +11,7 @@ redef looks_for += {["dns"] = Intel::TypeSet()};
 
 hook dns_investigation(rec: DNS::Info, id: Log::ID, filter: Log::Filter)
 	{
-	if ( ! captured(rec$uid) )
+	if ( rec$uid !in flagged || ! captured(rec$uid) )
 		break;
 	}
 
