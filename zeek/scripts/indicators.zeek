@@ -107,13 +107,13 @@ const max_clients = 64;
 const max_unarmed = 100000;
 const max_length = 8192;
 
-global expire_arms: function(arms: table[string] of Arms, label: string)
-    : interval;
+global armed: table[string] of Arms;
 
-# Zeek walks through this in small steps and asks expire_arms about every entry
-# once, then when it said.
-global armed: table[string] of Arms &create_expire=1sec
-    &expire_func=expire_arms;
+global expire_arms: function(labels: set[string], label: string): interval;
+
+# What of it expires at all. Zeek walks through this in small steps and asks
+# expire_arms about every entry once, then when it said.
+global expiring: set[string] &create_expire=1sec &expire_func=expire_arms;
 
 global client_list: vector of Client = vector();
 
@@ -266,9 +266,10 @@ function item_of(label: string, source: string): Intel::Item
 	    $meta=Intel::MetaData($source=source));
 	}
 
-# Take the arms of an indicator away for which "go" says so. Where the indicator
-# itself is left to the caller to delete, "drop" is F.
-function take_away(label: string, go: function(a: Arm): bool, drop: bool): bool
+# Take the arms of an indicator away for which "go" says so. Where it is just
+# expiring, "expires" is T.
+function take_away(label: string, go: function(a: Arm): bool, expires: bool)
+    : bool
 	{
 	local stay = Arms();
 	local value = value_in(label);
@@ -306,20 +307,26 @@ function take_away(label: string, go: function(a: Arm): bool, drop: bool): bool
 		if ( --by_type[name] == 0 )
 			delete by_type[name];
 
-		if ( drop )
-			delete armed[label];
+		delete armed[label];
+
+		# Zeek itself deletes what has just expired.
+		if ( ! expires )
+			delete expiring[label];
 		}
 
 	return left;
 	}
 
-function expire_arms(arms: table[string] of Arms, label: string): interval
+function expire_arms(labels: set[string], label: string): interval
 	{
+	if ( label !in armed )
+		return 0sec;
+
 	local at = time_to_double(now());
 	local next_end = 0.0;
 	local over = F;
 
-	for ( _, told in arms[label] )
+	for ( _, told in armed[label] )
 		{
 		if ( told$expires == 0.0 )
 			next;
@@ -330,14 +337,13 @@ function expire_arms(arms: table[string] of Arms, label: string): interval
 			next_end = told$expires;
 		}
 
-	if ( over && ! take_away(label, function[at](a: Arm): bool
-		{
-		return a$expires != 0.0 && a$expires <= at;
-		}, F) )
-		return 0sec;
+	if ( over )
+		take_away(label, function[at](a: Arm): bool
+			{
+			return a$expires != 0.0 && a$expires <= at;
+			}, T);
 
-	# One day, so that a changed clock is noticed.
-	return next_end == 0.0 ? 1day : double_to_interval(next_end - at);
+	return next_end == 0.0 ? 0sec : double_to_interval(next_end - at);
 	}
 
 # The value in the form that the store has it in, or an empty string.
@@ -385,9 +391,19 @@ function disarm_one(label: string, source: string)
 	for ( _, told in armed[label] )
 		if ( told$source == source )
 			{
-			take_away(label, gone, T);
+			take_away(label, gone, F);
 			return;
 			}
+	}
+
+function watch_expiry(label: string, expires: double)
+	{
+	if ( expires == 0.0 )
+		return;
+
+	# Else Zeek keeps to the moment that it was told of before.
+	delete expiring[label];
+	add expiring[label];
 	}
 
 function arm_one(c: Client, w: WireItem, value: string, label: string): string
@@ -418,6 +434,7 @@ function arm_one(c: Client, w: WireItem, value: string, label: string): string
 		armed[label] = Arms(told);
 		++by_type[w$t];
 		account(told, value, T);
+		watch_expiry(label, w$e);
 		return "";
 		}
 
@@ -448,19 +465,14 @@ function arm_one(c: Client, w: WireItem, value: string, label: string): string
 		account(told, value, T);
 
 		if ( w$e != old$expires )
-			{
-			# Else Zeek keeps to the moment that it was told of the old one.
-			delete armed[label];
-			armed[label] = arms;
-			}
+			watch_expiry(label, w$e);
 
 		return "";
 		}
 
 	arms += told;
-	delete armed[label];
-	armed[label] = arms;
 	account(told, value, T);
+	watch_expiry(label, w$e);
 	return "";
 	}
 
@@ -587,7 +599,7 @@ function end_sync(client: string, sync: count, total: count): string
 					}
 
 		for ( _, label in stale )
-			take_away(label, old, T);
+			take_away(label, old, F);
 		}
 
 	c$syncing = 0;

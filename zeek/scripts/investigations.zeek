@@ -5,7 +5,7 @@
 @load ./indicators
 @load ./modules
 @load ./normalized
-@load ./observables
+@load ./store
 
 module ThreatHunting;
 
@@ -76,7 +76,7 @@ function looks(i: Investigation): bool
 		return T;
 
 	for ( t in looks_for[i$name] )
-		if ( in_store[t] > 0 || ( t == Intel::ADDR && looks_for_addrs() ) )
+		if ( t in types_in_store )
 			return T;
 
 	return F;

@@ -180,25 +180,38 @@ function set_group(name: string, on: bool)
 # Whether Zeek's own handlers are switched, too.
 global switches_zeeks = F;
 
+# Types of which something is in the store; subnets count as addresses.
+global types_in_store: set[Intel::Type];
+
 # Handlers that look for one type only run while there is something to find;
 # those for addresses also find subnets.
-function switch_group(t: Intel::Type)
+function switch_group(which: Intel::Type)
 	{
-	local name = cat(t == Intel::SUBNET ? Intel::ADDR : t);
+	local t = which == Intel::SUBNET ? Intel::ADDR : which;
 	local n = in_store[t];
 
 	# Of a subnet within another one the framework raises no hook.
-	if ( t == Intel::ADDR || t == Intel::SUBNET )
+	if ( t == Intel::ADDR )
 		{
-		n = in_store[Intel::ADDR] + store_subnet_count();
+		n += store_subnet_count();
 		addrs_in_store = n > 0;
 		}
+
+	local name = cat(t);
 
 	if ( has_event_group("ThreatHunting::" + name) )
 		set_group("ThreatHunting::" + name, n > 0);
 
 	if ( switches_zeeks && has_event_group(name) )
 		set_group(name, n > 0);
+
+	if ( ( n > 0 ) == ( t in types_in_store ) )
+		return;
+
+	if ( n > 0 )
+		add types_in_store[t];
+	else
+		delete types_in_store[t];
 
 	hook type_switched(t);
 	}
