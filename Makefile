@@ -8,7 +8,7 @@ export PIP_NO_PYTHON_VERSION_WARNING := 1
 export RUFF_CACHE_DIR := $(CURDIR)/.cache/ruff
 export MYPY_CACHE_DIR := $(CURDIR)/.cache/mypy
 
-.PHONY: help demo install test lint format bench bench-live bench-sensor system kafka clean
+.PHONY: help demo install test lint format bench bench-live bench-sensor bench-compact system kafka clean
 
 help:
 	@echo "make demo     the whole story in half a minute, on a Kafka broker inside the demo's own process"
@@ -18,6 +18,7 @@ help:
 	@echo "make bench    the benchmark of docs/performance.md (some minutes, 2 GB of disk in .cache)"
 	@echo "make bench-live  the benchmark of the live service, on a real Kafka (some minutes)"
 	@echo "make bench-sensor  the same inside a real Zeek, with THREATHUNTING_ZEEK=PREFIX (some minutes, as root)"
+	@echo "make bench-compact  ten million indicators armed compactly (half an hour, as root)"
 	@echo "make kafka    fetch Apache Kafka with Maven into .cache, for the tests that need a broker"
 	@echo "make system   install Suricata, a Java runtime and Maven with apt (Debian, Ubuntu)"
 
@@ -53,6 +54,9 @@ bench-live: $(VENV)/.developed kafka
 
 bench-sensor: $(VENV)/.developed kafka
 	$(BIN)/python bench/sensor.py
+
+bench-compact: $(VENV)/.developed kafka
+	$(BIN)/python bench/compact.py
 
 system:
 	@bash tools/system.sh
