@@ -3,7 +3,9 @@
     make bench-sensor           or    THREATHUNTING_ZEEK=/opt/zeek python bench/sensor.py [only ...]
 
 Needs a Zeek >= 8.0 (on PATH or in $THREATHUNTING_ZEEK), Java and Maven; as root, since it captures on loopback.
-`only` names parts: arming, armed, captured, cpu. Broker, Zeek and service share this machine.
+`only` names parts: arming, armed, captured, cpu, instructions. Broker, Zeek and service share this machine.
+`instructions` needs Valgrind, and is left out where there is none: it counts what `cpu` times, so that a busy machine
+and its noise don't matter.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ from __future__ import annotations
 import argparse
 import json
 import random
+import re
 import shutil
 import struct
 import subprocess
@@ -38,7 +41,7 @@ from tests.zeek.test_workflow import LiveZeek, wait_armed  # noqa: E402
 
 from threathunting.zeek.protocol import packed  # noqa: E402
 
-PARTS = ("arming", "armed", "captured", "cpu")
+PARTS = ("arming", "armed", "captured", "cpu", "instructions")
 COUNTS = (100_000, 1_000_000)
 IN_FLIGHT = 8
 
@@ -202,25 +205,11 @@ def cpu(folder: Path, copies: int = 1500, runs: int = 3) -> None:
     """Zeek's processor time on a capture: without the package, with nothing armed, with 100,000 armed."""
     capture = folder / "large.pcap"
     packets = multiply(ROOT / "examples" / "traffic.pcap", capture, copies)
-    items = folder / "items.jsonl"
-    entries = [
-        {"v": f"c{n}.bad{n % 7919}.test", "t": "domain", "s": "feed", "l": "low"} for n in range(100_000)
-    ]
-    with items.open("w") as file:
-        for at in range(0, len(entries), 5000):
-            file.write(json.dumps(entries[at : at + 5000]) + "\n")
-    package = [str(PACKAGE)]
-    variants = {
-        "without the package": [],
-        "Zeek's own intel scripts alone": ["frameworks/intel/seen"],
-        "package, nothing armed": package,
-        "package, 100,000 armed": [*package, f'ThreatHunting::arm_files={{"{items}"}}'],
-    }
+    variants = variants_of(folder)
     took: dict[str, list[float]] = {name: [] for name in variants}
-    arm_only = seconds_of(
-        [*package, f'ThreatHunting::arm_files={{"{items}"}}'], ROOT / "examples" / "traffic.pcap", folder
-    )
-    plain_only = seconds_of(package, ROOT / "examples" / "traffic.pcap", folder)
+    short = ROOT / "examples" / "traffic.pcap"
+    arm_only = seconds_of(variants["package, 100,000 armed"], short, folder)
+    plain_only = seconds_of(variants["package, nothing armed"], short, folder)
     for _ in range(runs):
         for name, scripts in variants.items():
             took[name].append(seconds_of(scripts, capture, folder))
@@ -232,6 +221,75 @@ def cpu(folder: Path, copies: int = 1500, runs: int = 3) -> None:
     )
     for name, all_ in took.items():
         print(f"  {name}: {median(all_):.1f} s, {100 * (median(all_) / base - 1):+.1f} %", flush=True)
+
+
+MIXED = {
+    "domain": "c{}.bad.test",
+    "addr": "203.0.{}.7",
+    "subnet": "198.18.{}.0/24",
+    "url": "c{}.bad.test/x",
+    "software": "evil/{}",
+    "email": "x{}@bad.test",
+    "user_name": "evil{}",
+    "file_name": "evil{}.exe",
+    "cert_hash": "{:040x}",
+    "pubkey_hash": "{:064x}",
+    "file_hash": "{:040x}",
+    "ja3": "{:032x}",
+    "ja4": "t13d{}",
+    "hassh": "{:032x}",
+}
+"""A value of every type."""
+
+
+def variants_of(folder: Path) -> dict[str, list[str]]:
+    """Scripts and settings that the same capture is read with; what is armed is in none."""
+    domains = [("domain", f"c{n}.bad{n % 7919}.test") for n in range(100_000)]
+    mixed = [(type, form.format(n)) for type, form in MIXED.items() for n in range(100)]
+    armed = {}
+    for name, values in (("domains", domains), ("mixed", mixed)):
+        items = folder / f"{name}.jsonl"
+        entries = [{"v": value, "t": type, "s": "feed", "l": "low"} for type, value in values]
+        batches = [json.dumps(entries[at : at + 5000]) for at in range(0, len(entries), 5000)]
+        items.write_text("".join(batch + "\n" for batch in batches))
+        armed[name] = [str(PACKAGE), f'ThreatHunting::arm_files={{"{items}"}}']
+    return {
+        "without the package": [],
+        "Zeek's own intel scripts alone": ["frameworks/intel/seen"],
+        "package, nothing armed": [str(PACKAGE)],
+        "package, 100,000 armed": armed["domains"],
+        "package, all types armed": armed["mixed"],
+    }
+
+
+def instructions(folder: Path, copies: int = 41) -> None:
+    """The same by instructions, of which those for the start and one copy of the traffic are taken off."""
+    if shutil.which("valgrind") is None:
+        print("instructions: there is no valgrind", flush=True)
+        return
+    one, many = folder / "one.pcap", folder / "many.pcap"
+    multiply(ROOT / "examples" / "traffic.pcap", one, 1)
+    packets = multiply(ROOT / "examples" / "traffic.pcap", many, copies)
+    print(f"instructions, {packets:,} packets, without start and reading of items")
+    base = 0
+    for name, scripts in variants_of(folder).items():
+        counted = instructions_of(scripts, many, folder) - instructions_of(scripts, one, folder)
+        base = base or counted
+        print(f"  {name}: {counted / 1e6:,.0f} million, {100 * (counted / base - 1):+.1f} %", flush=True)
+
+
+def instructions_of(scripts: list[str], capture: Path, folder: Path) -> int:
+    """Instructions of a Zeek that reads a capture, with the same uids and hashes in every run."""
+    where = folder / "counted"
+    shutil.rmtree(where, ignore_errors=True)
+    where.mkdir()
+    seeds = ROOT / "tests" / "zeek" / "package" / "seeds"
+    command = ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null", program()]
+    command += ["-G", str(seeds), "-C", "-r", str(capture), *scripts, "LogAscii::use_json=T"]
+    done = subprocess.run(command, cwd=where, env=environment(), capture_output=True, text=True, check=True)
+    found = re.search(r"Collected : (\d+)", done.stderr)
+    assert found, done.stderr
+    return int(found[1])
 
 
 def seconds_of(scripts: list[str], capture: Path, folder: Path) -> float:
@@ -315,6 +373,7 @@ def main() -> None:
                 "armed": lambda: armed(folder, broker),
                 "captured": lambda: captured(folder, broker),
                 "cpu": lambda: cpu(folder),
+                "instructions": lambda: instructions(folder),
             }
             for name in asked:
                 parts[name]()

@@ -111,6 +111,31 @@ def test_removal_by_one_source_leaves_the_others(browsing: str, tmp_path: Path) 
     assert len(found["intel"]) == 2
 
 
+def test_an_expiry_that_comes_or_goes_later(browsing: str, tmp_path: Path) -> None:
+    items = [
+        item("domain", "example.org", "A", x=True, e=START + 25),
+        item("domain", "h3.example.org", "B", "high"),
+        item("domain", "h4.example.org", "B", "high"),
+        item("domain", "h4.example.org", "C", e=START + 20),
+    ]
+    told = ", ".join(
+        f'ThreatHunting::WireItem($v="{value}", $t="domain", $s="{source}", $l="{level}", $e={e}, $x={x})'
+        for value, source, level, e, x in (
+            ("example.org", "A", "low", 0.0, "T"),
+            ("h3.example.org", "B", "high", START + 22, "F"),
+        )
+    )
+    again = f'ThreatHunting::arm_items("files", ThreatHunting::WireItems({told}));'
+    found = run(tmp_path / "z", items, "-r", browsing, script=at(15, again))
+    assert [(sorted(one["sources"]), one["level"]) for one in found["intel"]] == [
+        (["A"], "low"),
+        (["A"], "low"),
+        (["A"], "low"),
+        (["A"], "low"),
+        (["A", "B"], "high"),
+    ]
+
+
 def test_modules_go_off_and_on_in_mid_flight(browsing: str, tmp_path: Path) -> None:
     items = [item("addr", SERVER)]
     off = 'Config::set_value("ThreatHunting::enable_module", set("CONN", "Files"));'
@@ -213,10 +238,16 @@ def test_headers_are_the_messages_own_and_of_the_last_response(tmp_path: Path) -
         response(b"done", X_Late="2"),
         request("evil.example", "/bare"),
         ("<", b"HTTP/1.1 204 No Content\r\n\r\n"),
+        request("evil.example", "/chunks"),
+        (
+            "<",
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\nX-Sum: 3\r\n\r\n",
+        ),
     ]
     capture.tcp(SERVER, 80, says)
     pcap = str(capture.write(tmp_path / "parts.pcap"))
-    first, second = run(tmp_path / "z", [item("domain", "evil.example")], "-r", pcap)["http-investigation"]
+    found = run(tmp_path / "z", [item("domain", "evil.example")], "-r", pcap)
+    first, second, third = found["http-investigation"]
     assert [line.split(":")[0] for line in first["request_headers"]] == [
         "Host",
         "Content-Type",
@@ -224,6 +255,7 @@ def test_headers_are_the_messages_own_and_of_the_last_response(tmp_path: Path) -
     ]
     assert first["response_headers"] == ["Content-Length: 4", "X-Late: 2"]
     assert (second["request_headers"], second["response_headers"]) == (["Host: evil.example"], [])
+    assert third["response_headers"] == ["Transfer-Encoding: chunked", "X-Sum: 3"]
 
 
 def test_bodies_held_are_bounded_and_the_rest_is_told(tmp_path: Path) -> None:

@@ -8,6 +8,8 @@ export {
 	redef enum Intel::Where += { MQTT::IN_CLIENT_ID };
 }
 
+redef looks_for += {["mqtt_connect"] = Intel::TypeSet(Intel::USER_NAME)};
+
 hook mqtt_connect_investigation(rec: MQTT::ConnectInfo, id: Log::ID,
     filter: Log::Filter) &priority=10
 	{
