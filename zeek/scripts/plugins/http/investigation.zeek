@@ -16,7 +16,7 @@ redef own_fields += {["http"] = set("request_headers", "request_body",
 
 hook http_investigation(rec: HTTP::Info, id: Log::ID, filter: Log::Filter)
 	{
-	if ( rec$uid in flagged && captured(rec$uid) )
+	if ( captured(rec$uid) )
 		take_content(rec);
 	else
 		{
