@@ -76,7 +76,12 @@ def processor(pid: int) -> float:
 
 def produce(topics: Topics, broker: Broker, count: int) -> None:
     """A feed of domains as a SOAR sends them, keyed as ours."""
-    settings = {"linger.ms": 50, "compression.type": "lz4", "queue.buffering.max.messages": 2_000_000}
+    settings = {
+        "enable.idempotence": "true",
+        "linger.ms": 50,
+        "compression.type": "lz4",
+        "queue.buffering.max.messages": 2_000_000,
+    }
     producer = Producer(broker.client(**{key.replace(".", "_"): value for key, value in settings.items()}))
     for number in range(count):
         name = name_of(number)

@@ -114,6 +114,9 @@ global oldest_in_time = 1;
 
 global verdicts: table[string] of Verdict &create_expire=compact_remember;
 
+# Those of them that say yes by a domain above what was seen.
+global by_rule: set[string] &create_expire=compact_remember;
+
 global to_ask: vector of Question = vector();
 
 global last_asked = double_to_time(0.0);
@@ -463,7 +466,13 @@ function settle(label: string, o: Open, hits: vector of Confirmed)
 	hook answered(label, current_time() - o$asked, |hits| > 0);
 
 	if ( |verdicts| < compact_max_verdicts )
+		{
 		verdicts[label] = verdict;
+
+		for ( _, confirmed in hits )
+			if ( confirmed$i != label )
+				add by_rule[label];
+		}
 
 	for ( _, late in o$seen )
 		for ( _, key in keys_of(late) )
@@ -564,46 +573,60 @@ event ThreatHunting::look_after_questions()
 	schedule again_pause { ThreatHunting::look_after_questions() };
 	}
 
-function forget_verdicts(kind: string, values: vector of string)
+function void_all(kind: string)
 	{
-	if ( |verdicts| == 0 )
-		return;
-
-	local all = kind == "subdomains" || ( |values| == 1 && values[0] == "*" );
-	local prefix = ( kind == "subdomains" ? "domain" : kind ) + " ";
-
-	if ( ! all )
-		{
-		for ( _, value in values )
-			delete verdicts[prefix + value];
-
-		# The domain may stand for others.
-		if ( kind != "domain" )
-			return;
-		}
-
+	local prefix = kind + " ";
 	local gone: vector of string = vector();
 
-	for ( label, v in verdicts )
-		{
-		if ( ! starts_with(label, prefix) )
-			next;
-
-		if ( all )
+	for ( label, _ in verdicts )
+		if ( starts_with(label, prefix) )
 			gone += label;
-		else
-			for ( _, confirmed in v$hits )
-				if ( confirmed$i != label )
-					gone += label;
-		}
 
 	for ( _, label in gone )
 		delete verdicts[label];
 	}
 
+# Answers about these very values; all of domains where some stand for others.
+function void_verdicts(kind: string, values: vector of string)
+	{
+	if ( |verdicts| == 0 )
+		return;
+
+	if ( kind == "subdomains" )
+		{
+		void_all("domain");
+		return;
+		}
+
+	local prefix = kind + " ";
+
+	for ( _, value in values )
+		delete verdicts[prefix + value];
+	}
+
+function forget_verdicts(kind: string, values: vector of string)
+	{
+	if ( |values| == 1 && values[0] == "*" )
+		{
+		void_all(kind == "subdomains" ? "domain" : kind);
+		return;
+		}
+
+	void_verdicts(kind, values);
+
+	if ( kind != "domain" )
+		return;
+
+	# What matched by a domain above it.
+	for ( label in by_rule )
+		delete verdicts[label];
+
+	clear_table(by_rule);
+	}
+
 hook compact_values(kind: string, values: vector of string)
 	{
-	forget_verdicts(kind, values);
+	void_verdicts(kind, values);
 	}
 
 hook compact_switched()

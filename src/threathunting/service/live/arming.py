@@ -91,7 +91,8 @@ class Arming(Pipeline):
 
     def status(self) -> IntelStatus:
         """How far the intel is read."""
-        messages = sum(self._replay.counts.values())
+        # Beside what messages came to, the counts tell what limits dropped.
+        messages = sum(n for what, n in self._replay.counts.items() if not what.startswith("forgotten_"))
         return IntelStatus(
             topic=self.running.config.intel.topic,
             ready=not self.not_ready(),
