@@ -120,6 +120,8 @@ class Link:
                     continue
                 if isinstance(message, Event):
                     self._received(message)
+                    # What is there already is received without a pause; who answers is to have a turn.
+                    await asyncio.sleep(0)
                 elif isinstance(message, Failure):
                     self._failed(
                         f"Zeek at {self.endpoint.url} did not take a message: {message.code}: {message.context[:300]}"

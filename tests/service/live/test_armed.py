@@ -14,7 +14,7 @@ from threathunting.intel.entries import IntelStore
 from threathunting.intel.replay import Refused, Replay, TopicMessage
 from threathunting.intel.store import Store
 from threathunting.intel.types import Indicator, IndicatorType, Item
-from threathunting.service.live.armed import Armed
+from threathunting.service.live.armed import Armed, ahead
 from threathunting.service.live.intel_files import IntelFiles
 from threathunting.service.live.stores import DiskStores
 
@@ -280,3 +280,35 @@ def test_many_that_expire_leave_in_steps(make: Make) -> None:
     assert armed.expire() == armed.expired == 5_000
     assert len(set(gone)) == len(gone) == 5_000
     assert len(armed) == 0
+
+
+def test_chunks_are_read_ahead_and_come_in_order() -> None:
+    read = []
+
+    def chunks() -> Iterator[list[str]]:
+        for number in range(5):
+            read.append(number)
+            yield [str(number)]
+
+    coming = ahead(chunks())
+    assert next(coming) == ["0"]
+    assert next(coming) == ["1"]
+    assert list(coming) == [["2"], ["3"], ["4"]]
+    assert read == [0, 1, 2, 3, 4]
+    # One that isn't wanted any more ends, and reads no more than one chunk in vain.
+    read.clear()
+    coming = ahead(chunks())
+    next(coming)
+    coming.close()
+    assert read in ([0], [0, 1])
+
+
+def test_what_goes_wrong_while_reading_ahead_is_told_to_who_reads() -> None:
+    def chunks() -> Iterator[list[str]]:
+        yield ["a"]
+        raise OSError("no disk")
+
+    coming = ahead(chunks())
+    assert next(coming) == ["a"]
+    with pytest.raises(OSError, match="no disk"):
+        next(coming)

@@ -6,6 +6,7 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 
 from threathunting.intel.allowlist import AllowList
@@ -168,8 +169,17 @@ class ArmedSet:
 
     def values(self, type: IndicatorType) -> Iterator[list[str]]:
         """The values of a type, in chunks."""
-        return self._armed.store.folded_values(type)
+        return ahead(self._armed.store.folded_values(type))
 
     def subdomain_rules(self) -> Iterator[list[str]]:
         """The domains that stand for their subdomains, in chunks."""
-        return self._armed.store.subdomain_rule_values()
+        return ahead(self._armed.store.subdomain_rule_values())
+
+
+def ahead(chunks: Iterator[list[str]]) -> Iterator[list[str]]:
+    """The same chunks, the next one being read in another thread while one is used: reading a disk takes its time."""
+    with ThreadPoolExecutor(1, "ahead") as pool:
+        coming = pool.submit(next, chunks, None)
+        while (chunk := coming.result()) is not None:
+            coming = pool.submit(next, chunks, None)
+            yield chunk
