@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 
@@ -176,7 +176,7 @@ class ArmedSet:
         return ahead(self._armed.store.subdomain_rule_values())
 
 
-def ahead(chunks: Iterator[list[str]]) -> Iterator[list[str]]:
+def ahead(chunks: Iterator[list[str]]) -> Generator[list[str]]:
     """The same chunks, the next one being read in another thread while one is used: reading a disk takes its time."""
     with ThreadPoolExecutor(1, "ahead") as pool:
         coming = pool.submit(next, chunks, None)
