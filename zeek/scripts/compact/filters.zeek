@@ -109,6 +109,20 @@ global compact_hold = 2sec;
 # Those of all clients: this is asked about everything seen.
 global live_filters: vector of Filters = vector();
 
+# Where there is one client and none of its domains stands for others, as mostly,
+# its filter tells all, and no function has to be called for it.
+global one_filter = F;
+
+global the_filter: opaque of bloomfilter;
+
+function choose_filter()
+	{
+	one_filter = |live_filters| == 1 && live_filters[0]$subdomain_count == 0;
+
+	if ( one_filter )
+		the_filter = live_filters[0]$exact;
+	}
+
 function bytes_of(n: count, rate: double): count
 	{
 	# n * -ln(rate) / ln(2)^2 bits.
@@ -196,6 +210,7 @@ function add_values(f: Filters, kind: string, values: vector of string,
 			bloomfilter_add(subdomains, domain);
 
 		f$subdomain_count += |values|;
+		choose_filter();
 		return;
 		}
 
@@ -303,6 +318,7 @@ function switch_compact()
 		if ( c?$live )
 			live_filters += c$live;
 
+	choose_filter();
 	local on = |live_filters| > 0;
 
 	if ( on == compact_on )

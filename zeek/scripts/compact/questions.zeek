@@ -386,6 +386,9 @@ hook Intel::seen_policy(s: Intel::Seen, found: bool) &priority=105
 		break;
 		}
 
+	if ( one_filter && bloomfilter_lookup(the_filter, label) == 0 )
+		return;
+
 	if ( ! may_be_armed(t, value, label) )
 		return;
 
