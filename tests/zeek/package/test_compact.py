@@ -389,3 +389,36 @@ def test_what_is_seen_only_when_a_record_is_written_waits_and_is_sighted_once(tm
         link.silent = False
         link.serve(lambda: len(link.sightings()) == 2)
         link.close()
+
+
+def test_two_services_have_a_filter_each_and_are_asked_what_is_in_theirs(tmp_path: Path) -> None:
+    with zeek(tmp_path) as (link, port):
+        other = CompactLink(link.port, "other")
+        link.know("domain evil.example", source="one")
+        other.know("domain bad.example", source="two")
+        link.fill(1, {"domain": ["evil.example", "both.example"]}, ZEEK)
+        other.fill(1, {"domain": ["bad.example", "both.example"]}, ZEEK)
+        for host in ("evil.example", "bad.example", "both.example", "fine.example"):
+            traffic.get(port, host)
+
+        def sighted() -> bool:
+            other.poll(0.05)
+            other.answer()
+            return len(link.sightings()) == 2
+
+        link.serve(sighted)
+        assert {(one["seen.indicator"], *one["sources"]) for one in link.sightings()} == {
+            ("evil.example", "one"),
+            ("bad.example", "two"),
+        }
+        assert {one["v"] for one in link.asked} == {"evil.example", "both.example"}
+        assert {one["v"] for one in other.asked} == {"bad.example", "both.example"}
+        # What both deny is denied once both have said so.
+        link.serve(lambda: sighted() and link.hello(ZEEK)["zeek"]["denied"] == 1)
+        assert {one["host"] for one in records(tmp_path, "http-investigation")} == {
+            "evil.example",
+            "bad.example",
+        }
+        link.acked(ZEEK, "compact_drop")
+        assert list(link.hello(ZEEK)["zeek"]["compact"]) == ["other"]
+        other.close()
