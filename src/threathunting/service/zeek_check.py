@@ -11,6 +11,7 @@ from pathlib import Path
 import msgspec
 
 from threathunting.service.config_schema import Zeek as Link_
+from threathunting.service.endpoint import endpoint_of
 from threathunting.service.zeek_package import (
     LISTEN,
     LOAD,
@@ -22,7 +23,7 @@ from threathunting.service.zeek_package import (
     version_of,
 )
 from threathunting.zeek import protocol
-from threathunting.zeek.client import Endpoint, Link
+from threathunting.zeek.client import Link
 from threathunting.zeek.protocol import Refused, State, understood
 from threathunting.zeek.wire import Event, Welcome
 
@@ -216,13 +217,7 @@ class _Asked:
         self._states: dict[str, State] = {}
         self._done = asyncio.Event()
         self._link = Link(
-            Endpoint(
-                url=settings.url,
-                ca=settings.ca,
-                certificate=settings.certificate,
-                key=settings.key,
-                verify_hostname=settings.verify_hostname,
-            ),
+            endpoint_of(settings),
             self._connected,
             self._disconnected,
             self._received,

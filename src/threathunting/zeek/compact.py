@@ -13,8 +13,9 @@ from threathunting.zeek import compact_protocol as protocol
 from threathunting.zeek.compact_fill import Fill, Held, Settings, Source
 from threathunting.zeek.compact_flight import Flight, Flying
 from threathunting.zeek.compact_journal import FORGET_ALL, Entry, Journal, entry_of
+from threathunting.zeek.nodes import Node, Nodes
 from threathunting.zeek.protocol import Ack, State
-from threathunting.zeek.sync import IN_FLIGHT, MAX_PENDING, SHOW_SECONDS, SILENT_SECONDS, Change, Node
+from threathunting.zeek.sync import IN_FLIGHT, MAX_PENDING, SHOW_SECONDS, SILENT_SECONDS, Change
 from threathunting.zeek.wire import Event
 
 KEPT = 100_000
@@ -24,7 +25,7 @@ CHECK_SECONDS = 10.0
 """Seconds between two looks at whether a new generation is due."""
 
 
-class CompactSync:
+class CompactSync(Nodes):
     """One Zeek in compact mode. Calls tell what happened; ``due`` gives what is to be sent. Not for several threads.
 
     It doesn't greet, and knows nothing of modules: the ``Sync`` beside it, which arms subnets, does.
@@ -32,6 +33,7 @@ class CompactSync:
 
     def __init__(self, client: str, source: Source, settings: Settings, first: int = 1) -> None:
         """``client`` is our name in the messages; ``first`` a number above all that earlier batches had."""
+        super().__init__()
         self._client = client
         self._source = source
         self._settings = settings
@@ -45,7 +47,6 @@ class CompactSync:
         self._removed = 0
         self._rules = 0
         self.connected = False
-        self.nodes: dict[str, Node] = {}
         """``complete`` are those that see traffic and have a finished generation of ours."""
         self.refused: deque[dict[str, str]] = deque(maxlen=100)
         """The last values that no filter can be told of, with the reason; whoever tells them takes them out."""
@@ -173,15 +174,6 @@ class CompactSync:
         return found
 
     # What is so. Another thread may ask.
-
-    def traffic_nodes(self) -> list[Node]:
-        """The nodes that see traffic: those that hold filters."""
-        return [node for node in list(self.nodes.values()) if node.about.sees_traffic]
-
-    def missing(self) -> list[str]:
-        """Names of nodes that should be there and aren't."""
-        expected = {name for node in list(self.nodes.values()) for name in node.about.expected_nodes}
-        return sorted(expected - self.nodes.keys())
 
     @property
     def armed(self) -> bool:

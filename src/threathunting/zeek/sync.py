@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 
 from threathunting.intel.types import Indicator, Item
 from threathunting.zeek import protocol
-from threathunting.zeek.protocol import About, Ack, State
+from threathunting.zeek.nodes import Node, Nodes
+from threathunting.zeek.protocol import Ack, State
 from threathunting.zeek.wire import Event
 
 IN_FLIGHT = 8
@@ -41,23 +42,6 @@ class Change(NamedTuple):
 
 
 @dataclass
-class Node:
-    """A node that holds intel."""
-
-    name: str
-    boot: str
-    about: About
-    seen: float
-    """When it last said something, in seconds of a monotonic clock; so are all times here."""
-    complete: bool = False
-    """Whether it has the full set, since this boot and this connection."""
-    armed: int = 0
-    lag: float | None = None
-    """Seconds that its last acknowledgement took."""
-    last_ack: float | None = None
-
-
-@dataclass
 class _Batch:
     number: int
     event: Event
@@ -82,7 +66,7 @@ class _Full:
     ended: bool = False
 
 
-class Sync:
+class Sync(Nodes):
     """One Zeek (standalone or a cluster, by one WebSocket). ``everything`` gives all items to be armed, as of now.
 
     Calls tell what happened; ``due`` gives what is to be sent. Not for several threads.
@@ -92,6 +76,7 @@ class Sync:
         self, client: str, everything: Callable[[], Iterable[tuple[Indicator, Item]]], first: int = 1
     ) -> None:
         """``client`` is our name in the messages; ``first`` a number that no earlier batch of ours had."""
+        super().__init__()
         self._client = client
         self._everything = everything
         self._number = first
@@ -104,7 +89,6 @@ class Sync:
         self._modules: frozenset[str] | None = None
         self._modules_told = False
         self.connected = False
-        self.nodes: dict[str, Node] = {}
         self.refused: deque[dict[str, str]] = deque(maxlen=100)
         """The last values that a node could not arm, with the reason."""
         self.acknowledged = 0
@@ -213,15 +197,6 @@ class Sync:
         return found
 
     # What is so. Another thread may ask.
-
-    def traffic_nodes(self) -> list[Node]:
-        """The nodes that see traffic."""
-        return [node for node in list(self.nodes.values()) if node.about.sees_traffic]
-
-    def missing(self) -> list[str]:
-        """Names of nodes that should be there and aren't."""
-        expected = {name for node in list(self.nodes.values()) for name in node.about.expected_nodes}
-        return sorted(expected - self.nodes.keys())
 
     @property
     def armed(self) -> bool:

@@ -100,7 +100,7 @@ type CompactSetup: record {
 
 const max_compact_clients = 8;
 
-# 2 to this power of bits is where a filter's size in bytes would no longer be sane.
+# More would take some four gigabytes of every node.
 const max_filter_values = 1000000000;
 
 # Records wait no longer for an answer.
@@ -119,8 +119,9 @@ function choose_filter()
 	{
 	one_filter = |live_filters| == 1 && live_filters[0]$subdomain_count == 0;
 
-	if ( one_filter )
-		the_filter = live_filters[0]$exact;
+	# One that is gone isn't held on to.
+	the_filter = |live_filters| > 0 ? live_filters[0]$exact :
+	    bloomfilter_basic_init(0.1, 1);
 	}
 
 function bytes_of(n: count, rate: double): count

@@ -73,9 +73,11 @@ export {
 	## A conversation doesn't wait any more.
 	global waits_no_more: hook(key: string);
 
-	## An answer has come, or there was none in time. For measurements.
+	## An answer has come. For measurements.
 	##
 	## waited: Since it was asked.
+	##
+	## confirmed: Whether it was yes.
 	global answered: hook(label: string, waited: interval, confirmed: bool);
 
 	## What has been done, by what it was.
@@ -306,13 +308,15 @@ function ask_for(s: Intel::Seen, t: Intel::Type, value: string, label: string)
 	return T;
 	}
 
+# Returns: F where it doesn't wait for the answer.
 function join_question(o: Open, s: Intel::Seen, t: Intel::Type, label: string)
+    : bool
 	{
 	if ( |o$seen| >= compact_max_seen )
 		{
 		++dropped["sightings of a value that is asked for"];
 		capture_unverified(s, t, label);
-		return;
+		return F;
 		}
 
 	o$seen += s;
@@ -322,6 +326,8 @@ function join_question(o: Open, s: Intel::Seen, t: Intel::Type, label: string)
 		capture_unverified(s, t, label);
 	else
 		wait_for(label, o, s);
+
+	return T;
 	}
 
 # Whether something is seen so often that only a part of it is taken.
@@ -410,8 +416,12 @@ hook Intel::seen_policy(s: Intel::Seen, found: bool) &priority=105
 		return;
 		}
 
+	# What doesn't wait may still be armed natively.
 	if ( label in open_questions )
-		join_question(open_questions[label], s, t, label);
+		{
+		if ( ! join_question(open_questions[label], s, t, label) )
+			return;
+		}
 	else if ( ! ask_for(s, t, value, label) )
 		return;
 
@@ -460,6 +470,21 @@ function add_verdict(hit: Hit)
 		}
 	}
 
+# What waited is seen again, now with what is known of it.
+function see_again(seen: vector of Intel::Seen, verdict: Verdict)
+	{
+	for ( _, s in seen )
+		{
+		replaying = T;
+		verdict_at_hand = verdict;
+		has_verdict = |verdict$hits| > 0;
+		Intel::seen(s);
+		}
+
+	replaying = F;
+	has_verdict = F;
+	}
+
 function settle(label: string, o: Open, hits: vector of Confirmed)
 	{
 	delete open_questions[label];
@@ -481,16 +506,7 @@ function settle(label: string, o: Open, hits: vector of Confirmed)
 		for ( _, key in keys_of(late) )
 			unflag(key, label);
 
-	for ( _, s in o$seen )
-		{
-		replaying = T;
-		verdict_at_hand = verdict;
-		has_verdict = |hits| > 0;
-		Intel::seen(s);
-		}
-
-	replaying = F;
-	has_verdict = F;
+	see_again(o$seen, verdict);
 
 	for ( key in copy(o$keys) )
 		waited_enough(key, label);
@@ -557,8 +573,11 @@ function ask_again()
 	for ( _, label in old )
 		{
 		++dropped["questions without an answer"];
-		delete labels_asked[open_questions[label]$id];
+		local given_up = open_questions[label];
+		delete labels_asked[given_up$id];
 		delete open_questions[label];
+		# What of it is armed natively.
+		see_again(given_up$seen, Verdict($hits=vector()));
 		}
 
 	send_questions();

@@ -5,8 +5,9 @@ from __future__ import annotations
 from threathunting.service.live.verdicts import Verdicts
 from threathunting.service.status import NodeStatus, SensorStatus
 from threathunting.zeek.compact import CompactSync
+from threathunting.zeek.nodes import Node
 from threathunting.zeek.protocol import Filters
-from threathunting.zeek.sync import Node, Sync
+from threathunting.zeek.sync import Sync
 
 _NONE = Filters()
 

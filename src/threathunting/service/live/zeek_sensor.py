@@ -10,12 +10,13 @@ from collections.abc import Callable, Iterable, Iterator
 from threathunting.intel.entries import items_of
 from threathunting.intel.types import LEVEL_RANK, Indicator, IndicatorType, Item
 from threathunting.service.config_schema import Zeek
+from threathunting.service.endpoint import endpoint_of
 from threathunting.service.live.armed import Armed, ArmedSet
 from threathunting.service.live.running import Running
 from threathunting.service.live.sensor_status import sensor_status
 from threathunting.service.live.verdicts import Verdicts
 from threathunting.service.status import SensorStatus
-from threathunting.zeek.client import Endpoint, Link
+from threathunting.zeek.client import Link
 from threathunting.zeek.compact import CompactSync
 from threathunting.zeek.compact_drop import Leftovers
 from threathunting.zeek.compact_fill import Settings
@@ -76,13 +77,7 @@ class Sensor:
         self._leftovers = Leftovers(self._client, first + _DROP)
         self.verdicts = Verdicts(self._client, running.hunter)
         self._link = Link(
-            Endpoint(
-                url=settings.url,
-                ca=settings.ca,
-                certificate=settings.certificate,
-                key=settings.key,
-                verify_hostname=settings.verify_hostname,
-            ),
+            endpoint_of(settings),
             self._connected,
             self._disconnected,
             self._received,
