@@ -87,6 +87,11 @@ class CompactLink(Link):
                     hits.append({"i": label, "items": items})
             self.send("verdict", node, json.dumps([{"q": one["q"], "h": hits}]), node=node)
 
+    def speak(self) -> None:
+        """Answer from now on, and what was asked meanwhile, too."""
+        self.silent = False
+        self._read = 0
+
     def serve(self, holds: Callable[[], Any], seconds: float = 15) -> Any:
         """Answer until something is so; what it gave then."""
         deadline = time.monotonic() + seconds
