@@ -13,7 +13,9 @@ from hypothesis import strategies as st
 from threathunting.intel import disk_tables
 from threathunting.intel.disk_tables import Database, Table
 
-keys = st.binary(min_size=1, max_size=2).filter(lambda key: key < b"\xf0")
+keys = st.tuples(
+    st.integers(1, 3), st.sampled_from([b"", b"\n", *(b"%c" % letter for letter in b"abcdefghijklmn")])
+).map(lambda parts: bytes([parts[0]]) + parts[1])
 batches = st.lists(
     st.tuples(
         st.dictionaries(keys, st.none() | st.integers(0, 9), max_size=12),
@@ -64,10 +66,25 @@ def test_rows_are_the_last_that_were_written(written: list[tuple[dict[bytes, int
             found += rows
             after = rows[-1][0]
         assert found == [(key, value, "x") for key, value in sorted(expected.items())]
+        assert sorted(texts_of(table, skip=1)) == sorted(key[1:].decode("latin-1") for key in expected)
         small = database.one("select count(*) from t_small", ())
         assert small is not None
         assert small[0] <= 8
         database.close()
+
+
+def texts_of(table: Table, skip: int) -> list[str]:
+    """All keys, a first byte after the other."""
+    found = []
+    for mark in range(1, 4):
+        after, before = bytes([mark - 1]) + b"\xff", bytes([mark + 1])
+        while True:
+            after, texts = table.texts(after, before, skip, fold=False)
+            if not after:
+                break
+            assert len(texts) <= 8
+            found += texts
+    return found
 
 
 def test_keys_come_as_text_in_lower_case_where_it_is_asked_for(tmp_path: Path) -> None:

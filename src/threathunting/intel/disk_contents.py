@@ -34,9 +34,6 @@ _STALE = 50_000
 _QUIET = 1_000
 """Texts that come between two chances at most, for it to be worth making the filter of one piece."""
 
-_END = b"\xff"
-"""After all keys."""
-
 _ABSENT = ()
 """What the buffer says of what it doesn't know: no entry is empty."""
 
@@ -66,8 +63,8 @@ class Contents:
         self._retry = 0.0
         self._filter = Filter()
         self._next: Filter | None = None
-        """A new filter, while it is made: all keys up to ``_position`` and all that came meanwhile are in it."""
-        self._position = b""
+        """A new filter, while it is made: all that came meanwhile are in it, and all keys but the ``_unread``."""
+        self._unread: list[tuple[bytes, bytes]] = []
         self._added_before = 0
 
     def get(self, type: IndicatorType, value: str) -> Entry | None:
@@ -209,15 +206,18 @@ class Contents:
             is_stale = self._filter.added > 2 * size + _STALE
             if not is_stale and (self._filter.layers == 1 or came > _QUIET):
                 return
-            self._next, self._position = Filter(size + size // 2), b""
+            self._next, self._unread = Filter(size + size // 2), [bounds(type) for type in IndicatorType]
             for value in (value for buffer in self._buffer.values() for value in buffer):
                 self._next.add(value)
         for _ in range(_TIDIED):
-            self._position, values = self._entries.texts(self._position, _END, 1, fold=False)
-            if not values:
+            if not self._unread:
                 self._filter, self._next = self._next, None
                 self._added_before = self._filter.added
                 return
+            after, before = self._unread.pop()
+            last, values = self._entries.texts(after, before, 1, fold=False)
+            if last:
+                self._unread.append((last, before))
             for value in values:
                 self._next.add(value)
 
@@ -259,9 +259,9 @@ class Contents:
         after, before = bounds(type)
         while True:
             after, values = table.texts(after, before, 1, fold and not one_by_one)
-            if not values:
+            if not after:
                 return
-            if buffered:
+            if not buffered.keys().isdisjoint(values):
                 values = [value for value in values if value not in buffered]
             yield (
                 [folded for value in values if (folded := lower(value)) not in skip] if one_by_one else values

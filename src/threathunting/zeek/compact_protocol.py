@@ -88,7 +88,8 @@ def verdict(client: str, node: str, answers: bytes) -> Event:
 
 def sendable(values: Sequence[str]) -> tuple[Sequence[str], list[str]]:
     """Values that a list with a value a line can carry, and those that it can't: with control characters."""
-    if not _UNSENDABLE.search("".join(values)):
+    text = "".join(values)
+    if (text.isascii() and text.isprintable()) or not _UNSENDABLE.search(text):
         return values, []
     good: list[str] = []
     bad: list[str] = []
