@@ -124,10 +124,24 @@ function choose_filter()
 	    bloomfilter_basic_init(0.1, 1);
 	}
 
-function bytes_of(n: count, rate: double): count
+# A filter is smallest with log2(1/rate) hashes a value. With three fifths of them it
+# takes a tenth more memory, and is filled faster by a third: each is a place in memory
+# of its own.
+function hashes_of(rate: double): count
 	{
-	# n * -ln(rate) / ln(2)^2 bits.
-	return double_to_count(n * -ln(rate) / 0.4804530139 / 8.0);
+	return double_to_count(ceil(-0.6 * ln(rate) / 0.6931471806));
+	}
+
+# So that of n values a share of 1 - rate^(1/hashes) of all bits is left unset.
+function cells_of(n: count, rate: double): count
+	{
+	local k = hashes_of(rate) + 0.0;
+	return double_to_count(ceil(-k * n / ln(1.0 - pow(rate, 1.0 / k))));
+	}
+
+function new_filter(n: count, rate: double, name: string): opaque of bloomfilter
+	{
+	return bloomfilter_basic_init2(hashes_of(rate), cells_of(n, rate), name);
 	}
 
 function begin_filters(client: string, generation: count, setup: string): string
@@ -165,10 +179,10 @@ function begin_filters(client: string, generation: count, setup: string): string
 
 	compact_hold = double_to_interval(s$hold);
 	local subdomains = s$subdomains > 0 ? s$subdomains : 1;
-	c$building = Filters($generation=generation, $exact=bloomfilter_basic_init(
-	    s$rate, s$exact, client), $subdomains=bloomfilter_basic_init(s$rate,
-	    subdomains, client + " subdomains"), $kinds=table(), $batches=set(),
-	    $bytes=bytes_of(s$exact, s$rate) + bytes_of(subdomains, s$rate));
+	c$building = Filters($generation=generation, $exact=new_filter(s$exact, s$rate,
+	    client), $subdomains=new_filter(subdomains, s$rate, client +
+	    " subdomains"), $kinds=table(), $batches=set(), $bytes=( cells_of(
+	    s$exact, s$rate) + cells_of(subdomains, s$rate) ) / 8);
 	return "";
 	}
 
