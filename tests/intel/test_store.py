@@ -192,7 +192,6 @@ class OnDisk(Model):
         self.patches = [
             patch.object(disk_contents, "BUFFER", 4),
             patch.object(disk_contents, "_STALE", 3),
-            patch.object(disk_contents, "_TIDIED", 1),
             patch.object(disk_tables, "_SMALL", 6),
             patch.object(disk_tables, "_MOVED", 2),
             patch.object(disk_tables, "_LEFT", 1),
@@ -211,7 +210,7 @@ class OnDisk(Model):
     @rule()
     def tidy(self) -> None:
         assert isinstance(self.store, DiskStore)
-        self.store._contents.tidy(len(self.store))
+        self.store.tidy()
 
     def teardown(self) -> None:
         self.store.close()

@@ -16,17 +16,14 @@ from threathunting.intel.entries import CHUNK, Entry, items_of
 from threathunting.intel.filter import Filter
 from threathunting.intel.types import Indicator, IndicatorType, Item
 
-BUFFER = 20_000
-"""Indicators whose changes wait in memory to be written."""
+BUFFER = 2_000
+"""Indicators whose changes wait in memory to be written. Others wait while they are; more are hardly faster."""
 
 _BUFFER_WEIGHT = 10_000_000
 """Characters of values and items that wait at most, about; for items that are large."""
 
 _RETRY = 1.0
 """Seconds after a failure until writing is tried again; what asks for it until then fails at once."""
-
-_TIDIED = 4
-"""Reads of the disk for a new filter, each time there is a chance for it."""
 
 _STALE = 50_000
 """Texts that the filter holds for nothing, besides as many as it needs, before it is made anew."""
@@ -66,6 +63,8 @@ class Contents:
         """A new filter, while it is made: all that came meanwhile are in it, and all keys but the ``_unread``."""
         self._unread: list[tuple[bytes, bytes]] = []
         self._added_before = 0
+        self._quiet = False
+        """Whether little has come of late, so that it is worth it to make all ready for reading."""
 
     def get(self, type: IndicatorType, value: str) -> Entry | None:
         """The items of an indicator; None where there are none."""
@@ -193,33 +192,34 @@ class Contents:
                 (value, self._rows.entry(Stored(*row[1:]))) for value, row in found if value not in buffered
             ]
 
-    def tidy(self, size: int) -> None:
+    def tidy(self, size: int, *, again: bool = False) -> bool:
         """Go a step on with what makes reading fast again after much has come or gone. ``size``: indicators now.
 
-        Raises OSError.
+        Whether there is more to do now, in calls ``again``. Raises OSError.
         """
-        came = self._filter.added - self._added_before
-        self._added_before = self._filter.added
-        if came <= _QUIET:
-            self._in_transaction(self._settle)
+        if not again:
+            self._quiet = self._filter.added - self._added_before <= _QUIET
+            self._added_before = self._filter.added
+        if self._quiet and self._in_transaction(self._settle):
+            return True
         if self._next is None:
             is_stale = self._filter.added > 2 * size + _STALE
-            if not is_stale and (self._filter.layers == 1 or came > _QUIET):
-                return
+            if not is_stale and (self._filter.layers == 1 or not self._quiet):
+                return False
             self._next, self._unread = Filter(size + size // 2), [bounds(type) for type in IndicatorType]
             for value in (value for buffer in self._buffer.values() for value in buffer):
                 self._next.add(value)
-        for _ in range(_TIDIED):
-            if not self._unread:
-                self._filter, self._next = self._next, None
-                self._added_before = self._filter.added
-                return
-            after, before = self._unread.pop()
-            last, values = self._entries.texts(after, before, 1, fold=False)
-            if last:
-                self._unread.append((last, before))
-            for value in values:
-                self._next.add(value)
+        if not self._unread:
+            self._filter, self._next = self._next, None
+            self._added_before = self._filter.added
+            return False
+        after, before = self._unread.pop()
+        last, values = self._entries.texts(after, before, 1, fold=False)
+        if last:
+            self._unread.append((last, before))
+        for value in values:
+            self._next.add(value)
+        return True
 
     def rest(self) -> None:
         """Write the buffer, and free the memory for pages. Raises OSError."""
@@ -230,14 +230,13 @@ class Contents:
         """Delete the file. Raises OSError."""
         self._database.close()
 
-    def _settle(self) -> None:
-        for table in self._tables:
-            table.settle()
+    def _settle(self) -> bool:
+        return any(table.settle() for table in self._tables)
 
-    def _in_transaction(self, work: Callable[[], object]) -> None:
+    def _in_transaction(self, work: Callable[[], _T]) -> _T:
         try:
             with self._database.transaction():
-                work()
+                return work()
         except BaseException:
             for table in self._tables:
                 with suppress(OSError):

@@ -175,8 +175,7 @@ class DiskStore:
     def expire(self, now: float, limit: int | None = None) -> list[tuple[Indicator, Item]]:
         """Drop what has expired at ``now`` (seconds since the epoch) and return it.
 
-        With ``limit``, so many items or a few more: where that many came, there may be others. To be called every
-        second or so, also to keep reading fast.
+        With ``limit``, so many items or a few more: where that many came, there may be others.
         """
         contents = self._contents
         contents.make_room(2)
@@ -202,11 +201,6 @@ class DiskStore:
                 # What is dropped must be told; the next call fails.
                 if dropped:
                     return dropped
-                raise
-        try:
-            contents.tidy(self._size)
-        except OSError:
-            if not dropped:
                 raise
         return dropped
 
@@ -236,6 +230,10 @@ class DiskStore:
         """What a text matches at ``at`` as Zeek compares; see ``IntelStore``."""
         asked = Indicator(type, text)
         return list(lookup_folded(self._get, self._folds, self._subnets, bool(self._rules), asked, at))
+
+    def tidy(self, *, again: bool = False) -> bool:
+        """See ``IntelStore``."""
+        return self._contents.tidy(self._size, again=again)
 
     def rest(self) -> None:
         """Write what waits, and free memory: it isn't asked for a while. Raises OSError."""

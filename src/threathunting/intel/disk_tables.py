@@ -23,7 +23,7 @@ _CACHE_KIB = 64_000
 _SMALL = 500_000
 """Rows of the small tree, from which on they are moved."""
 
-_MOVED = 25_000
+_MOVED = 2_500
 """Rows that are moved in one step."""
 
 _LEFT = 20_000
@@ -196,10 +196,12 @@ class Table:
         while self._small > _SMALL:
             self._settle()
 
-    def settle(self) -> None:
-        """Go a step on with making reading faster, where there is time. In a transaction, as ``write``."""
-        if self._small > _LEFT:
-            self._settle()
+    def settle(self) -> bool:
+        """Go a step on with making reading faster, if it's worth one, and say so. In a transaction, as ``write``."""
+        if self._small <= _LEFT:
+            return False
+        self._settle()
+        return True
 
     def undone(self) -> None:
         """The transaction of the last ``write`` was undone."""

@@ -105,6 +105,12 @@ class IntelStore(Protocol):
         In the order of ``lookup``, those of the same nearness by their values.
         """
 
+    def tidy(self, *, again: bool = False) -> bool:
+        """Go a small step on with what makes reading fast, and return whether there is more to do now.
+
+        To be called every second or so, and ``again`` as long as there is time and more to do. Raises OSError.
+        """
+
     def rest(self) -> None:
         """Let go of memory: it isn't asked for a while."""
 

@@ -202,6 +202,10 @@ class Store:
             lookup_folded(self._get, self._folds, self._subnets, bool(self._subdomain_rules), asked, at)
         )
 
+    def tidy(self, *, again: bool = False) -> bool:
+        """See ``IntelStore``; here there is nothing to do."""
+        return False
+
     def rest(self) -> None:
         """There is nothing to let go of."""
 

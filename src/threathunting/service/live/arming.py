@@ -194,8 +194,9 @@ class Arming(Pipeline):
     def _expire(self) -> None:
         try:
             self.armed.expire()
+            self.armed.tidy()
         except OSError as error:
-            # What has expired matches nothing, armed or not.
+            # What has expired matches nothing, armed or not; and what isn't tidy is right, but slow.
             self.running.problems.tell(self.name, str(error))
 
     def _swap(self, allow: AllowList | None) -> None:
