@@ -16,8 +16,11 @@ from threathunting.intel.entries import CHUNK, Entry, items_of
 from threathunting.intel.filter import Filter
 from threathunting.intel.types import Indicator, IndicatorType, Item
 
-BUFFER = 2_000
-"""Indicators whose changes wait in memory to be written. Others wait while they are; more are hardly faster."""
+BUFFER = 20_000
+"""Indicators whose changes wait in memory to be written: a third faster than with a tenth of them."""
+
+QUIET_BUFFER = 2_000
+"""The same where little comes. While they are written, who looks something up waits some tens of milliseconds."""
 
 _BUFFER_WEIGHT = 10_000_000
 """Characters of values and items that wait at most, about; for items that are large."""
@@ -108,10 +111,11 @@ class Contents:
 
     def make_room(self, times: int = 1) -> None:
         """Write the buffer where it is full, so many times over. Raises OSError where that can't be done."""
+        most = times * min(BUFFER, QUIET_BUFFER if self._quiet else BUFFER)
         if (
-            self._changes >= BUFFER * times
+            self._changes >= most
             or self._weight >= _BUFFER_WEIGHT * times
-            or len(self._buffered_due) >= 2 * BUFFER * times
+            or len(self._buffered_due) >= 2 * most
         ):
             self.write()
 
