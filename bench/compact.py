@@ -2,7 +2,8 @@
 
     make bench-compact        or    THREATHUNTING_ZEEK=/opt/zeek python bench/compact.py [only ...]
 
-Needs what bench/sensor.py needs. `only` names parts: memory, throughput. With `--scale 0.01` sets are smaller,
+Needs what bench/sensor.py needs. `only` names parts: memory, instructions (needs
+Valgrind), throughput. With `--scale 0.01` sets are smaller,
 to try it.
 A cluster of manager, logger, proxy and one worker, the service, and the broker share this machine.
 """
@@ -10,6 +11,7 @@ A cluster of manager, logger, proxy and one worker, the service, and the broker 
 from __future__ import annotations
 
 import argparse
+import json
 import random
 import re
 import shutil
@@ -17,8 +19,9 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median, quantiles
@@ -30,19 +33,21 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from measure import cpus  # noqa: E402
-from sensor import multiply  # noqa: E402
+from sensor import MIXED, instructions_of, multiply  # noqa: E402
 from tests.broker import Broker  # noqa: E402
 from tests.live import Service, Topics  # noqa: E402
 from tests.zeek import traffic  # noqa: E402
 from tests.zeek.package.cluster import Cluster  # noqa: E402
 from tests.zeek.package.link import Link, encode, lone_zeek  # noqa: E402
-from tests.zeek.package.running import environment, program  # noqa: E402
+from tests.zeek.package.running import PACKAGE, environment, program  # noqa: E402
 
-PARTS = ("memory", "throughput")
+PARTS = ("memory", "instructions", "throughput")
 NATIVE = 1_000_000
 COMPACT = 10_000_000
 CANDIDATES_A_SECOND = 1_000
 LATENCY_SECONDS = 20
+FLOOD_A_SECOND = 10_000
+FLOOD_SECONDS = 10
 RESOLVER = "127.0.53.78"
 
 SCRIPT = """
@@ -122,6 +127,8 @@ class Row:
     service_peak: float = 0.0
     denied: str = "at once"
     confirmed: str = "at once"
+    flood: str = ""
+    flood_of_one: str = ""
 
 
 def sensor(service: Service) -> dict[str, Any]:
@@ -176,12 +183,16 @@ def measured(folder: Path, broker: Broker, mode: str, count: int) -> Row:
         row.resync = time.monotonic() - began
         if mode == "compact":
             waits = folder / mode / "worker-1" / "waits.txt"
-            left = min(CANDIDATES_A_SECOND * LATENCY_SECONDS, count // 10)
-            remove(topics, broker, left)
-            service.wait(lambda: service.status()["indicators"] == count - left, "removed", 120)
+            left = min(CANDIDATES_A_SECOND * LATENCY_SECONDS, count // 20)
+            flooding = min(FLOOD_A_SECOND * FLOOD_SECONDS, count // 20)
+            gone = left + flooding
+            remove(topics, broker, gone)
+            service.wait(lambda: service.status()["indicators"] == count - gone, "removed", 120)
             time.sleep(2)
             row.denied = latency(waits, range(left))
-            row.confirmed = latency(waits, range(left, count))
+            row.flood = flood(service, [name_of(number) for number in range(left, gone)])
+            row.confirmed = latency(waits, range(gone, count))
+            row.flood_of_one = flood(service, [name_of(gone)] * flooding)
         assert service.process is not None
         row.service, row.service_peak = rss(service.process.pid), peak(service.process.pid)
     finally:
@@ -211,6 +222,52 @@ def latency(waits: Path, numbers: range) -> str:
     )
 
 
+def node_of(service: Service) -> dict[str, Any]:
+    return next(node for node in sensor(service)["nodes"] if node["name"] == "worker-1")
+
+
+def flood(service: Service, names: Sequence[str]) -> str:
+    """Each name asked for and answered in a conversation of its own, at ten times the rate; what came of it."""
+    before, open_at_most, waiting_at_most = node_of(service), 0, 0
+    rates: list[float] = []
+    sending = threading.Thread(target=lambda: rates.append(converse(names)))
+    sending.start()
+    quiet = last = time.monotonic()
+    sent_at = 0.0
+    while time.monotonic() - quiet < 5:
+        node = node_of(service)
+        open_at_most = max(open_at_most, node["pending"])
+        waiting_at_most = max(waiting_at_most, node["waiting_records"])
+        if sending.is_alive():
+            sent_at = time.monotonic()
+        if sending.is_alive() or node["pending"] or node["waiting_records"]:
+            quiet = last = time.monotonic()
+        time.sleep(0.2)
+    counts = {
+        name: node[name] - before[name] for name in ("asked", "unverified", "held", "sampled", "released")
+    }
+    told = ", ".join(f"{name} {count:,}" for name, count in counts.items() if count)
+    return (
+        f"{rates[0]:,.0f} conversations/s for {len(names) / rates[0]:.0f} s: {told}; at most {open_at_most:,} open, "
+        f"{waiting_at_most:,} records waiting; none {max(last - sent_at, 0):.0f} s after the last"
+    )
+
+
+def converse(names: Sequence[str]) -> float:
+    """Ask for the names and answer, each in a conversation of its own. Conversations a second."""
+    began = time.monotonic()
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
+        server.bind((RESOLVER, 53))
+        for at, name in enumerate(names):
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+                query = traffic.query(name, at & 0xFFFF)
+                client.sendto(query, (RESOLVER, 53))
+                server.sendto(traffic.answer(query), ("127.0.0.1", client.getsockname()[1]))
+            if (ahead := at / FLOOD_A_SECOND - (time.monotonic() - began)) > 0:
+                time.sleep(ahead)
+    return len(names) / (time.monotonic() - began)
+
+
 def memory(folder: Path, scale: float, modes: list[str]) -> None:
     """Memory, arming, resync and latency, in one table."""
     rows = {}
@@ -230,6 +287,8 @@ def memory(folder: Path, scale: float, modes: list[str]) -> None:
         ("service: from start to ready, by Kafka", lambda row: f"{row.ready:.0f} s"),
         ("from seen to answered, no longer armed", lambda row: row.denied),
         ("from seen to answered, armed: each a sighting", lambda row: row.confirmed),
+        ("a flood of names that are no longer armed", lambda row: row.flood),
+        ("a flood of one armed name", lambda row: row.flood_of_one),
     ]
     print(f"| | {' | '.join(rows)} |\n|---|{'---|' * len(rows)}")
     for what, told in lines:
@@ -241,6 +300,51 @@ event zeek_init() &priority=-1000 { suspend_processing(); }
 event ThreatHunting::hello(version: count, client: string) &priority=-1000
     { if ( client == "go" ) continue_processing(); }
 """
+
+
+FILLED = """
+event zeek_init() &priority=-1000
+    {
+    ThreatHunting::begin_filters("bench", 1, %(setup)s);
+    for ( kind, values in table(%(values)s) )
+        ThreatHunting::add_to_filters("bench", ++batch, 1, kind, values);
+    ThreatHunting::end_filters("bench", 1, %(count)d);
+    }
+"""
+
+
+def instructions(folder: Path, scale: float, copies: int = 41, count: int = 5_000) -> None:
+    """What reading a capture costs, without start and filling: without the package, and with the filter.
+
+    That is as large as it is for all, but holds fewer values, since filling it takes long under Valgrind. A look-up
+    costs as much: Zeek takes all hashes of a value before it looks at one of them.
+    """
+    one, many = folder / "one.pcap", folder / "many.pcap"
+    multiply(ROOT / "examples" / "traffic.pcap", one, 1)
+    packets = multiply(ROOT / "examples" / "traffic.pcap", many, copies)
+    size = int(COMPACT * scale)
+    setup = f'{{"exact": {size}, "subdomains": {max(size // 10, 1)}, "rate": 0.000001}}'
+    kinds = {
+        "domains": {"domain": [name_of(number) for number in range(count)]},
+        "all types": {
+            type: [form.format(number) for number in range(100)]
+            for type, form in MIXED.items()
+            if type != "subnet"
+        },
+    }
+    variants = {"without the package": list[str]()}
+    for name, values in kinds.items():
+        script = folder / f"{name.replace(' ', '-')}.zeek"
+        joined = ", ".join(f'["{kind}"] = {json.dumps(chr(10).join(of))}' for kind, of in values.items())
+        told = {"setup": json.dumps(setup), "values": joined, "count": sum(map(len, values.values()))}
+        script.write_text("global batch = 0;\n" + FILLED % told)
+        variants[f"filters for {size:,}, {name}"] = [str(PACKAGE), str(script)]
+    print(f"instructions, {packets:,} packets, without start and filling")
+    base = 0
+    for name, scripts in variants.items():
+        counted = instructions_of(scripts, many, folder) - instructions_of(scripts, one, folder)
+        base = base or counted
+        print(f"  {name}: {counted / 1e6:,.0f} million, {100 * (counted / base - 1):+.1f} %", flush=True)
 
 
 def throughput(folder: Path, scale: float, runs: int = 3, copies: int = 500) -> None:
@@ -341,6 +445,8 @@ def main() -> None:
         for name in given.only or PARTS:
             if name == "memory":
                 memory(folder, given.scale, given.mode or ["native", "compact"])
+            elif name == "instructions":
+                instructions(folder, given.scale)
             else:
                 throughput(folder, given.scale)
     finally:

@@ -85,12 +85,15 @@ def query(name: str, number: int = 7) -> bytes:
     return struct.pack("!6H", number, 0x0100, 1, 0, 0, 0) + question
 
 
+def answer(asked: bytes) -> bytes:
+    """What answers such a query: one address."""
+    header = asked[:2] + struct.pack("!5H", 0x8180, 1, 1, 0, 0)
+    return header + asked[12:] + b"\xc0\x0c\0\1\0\1\0\0\0\x3c\0\4\xc0\0\2\x07"
+
+
 def ask(name: str, server: str = "127.0.0.53") -> None:
     """Ask for a name, and be answered, on port 53, by which Zeek knows DNS."""
     asked = query(name)
-    answer = (
-        struct.pack("!6H", 7, 0x8180, 1, 1, 0, 0) + asked[12:] + b"\xc0\x0c\0\1\0\1\0\0\0\x3c\0\4\xc0\0\2\x07"
-    )
     with (
         socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as listener,
         socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client,
@@ -99,5 +102,5 @@ def ask(name: str, server: str = "127.0.0.53") -> None:
         client.settimeout(5)
         client.sendto(asked, (server, 53))
         _, asker = listener.recvfrom(512)
-        listener.sendto(answer, asker)
+        listener.sendto(answer(asked), asker)
         client.recv(512)

@@ -62,6 +62,12 @@ class Metrics:
         self.node_pending = self._gauge(
             "node_pending", "Questions of a node in compact mode that have no answer yet.", "sensor", "node"
         )
+        self.node_waiting_records = self._gauge(
+            "node_waiting_records",
+            "Records of a node in compact mode that wait for an answer.",
+            "sensor",
+            "node",
+        )
         self.node_questions_total = self._counter(
             "node_questions", "What a node in compact mode counts of its questions.", "sensor", "node", "what"
         )

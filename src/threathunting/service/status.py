@@ -104,6 +104,8 @@ class NodeStatus(msgspec.Struct, kw_only=True):
     """Captured without an answer."""
     pending: int = 0
     """Questions without an answer as yet."""
+    waiting_records: int = 0
+    """Records that wait for an answer now."""
     held: int = 0
     """Records that waited for an answer."""
     sampled: int = 0

@@ -66,6 +66,7 @@ class About(msgspec.Struct, frozen=True):
     unverified: int = 0
     """Captured without an answer."""
     pending: int = 0
+    waiting_records: int = 0
     held: int = 0
     sampled: int = 0
     released: int = 0

@@ -338,6 +338,29 @@ def test_no_more_records_wait_than_may(tmp_path: Path) -> None:
         assert len(link.sightings()) == 50
 
 
+def test_what_is_armed_natively_too_is_sighted_where_no_answer_comes(tmp_path: Path) -> None:
+    """Once there is no room for its question, and once that is given up."""
+    bounds = "redef ThreatHunting::compact_max_pending = 1; redef ThreatHunting::compact_give_up = 3sec;"
+    with resolver_zeek(tmp_path, bounds) as link:
+        names = ["asked.example", "no-room.example"]
+        link.command("arm", [{"v": name, "t": "domain", "s": "SOC", "l": "high"} for name in names], ZEEK)
+        link.fill(1, {"domain": names}, ZEEK, hold=1)
+        link.silent = True
+        ask(names, 100)
+        [first] = link.serve(link.sightings)
+        assert (first["seen.indicator"], first["sources"]) == ("no-room.example", ["SOC"])
+        link.serve(lambda: len(link.sightings()) == 2)
+        assert [one["v"] for one in link.asked if one["v"] != "asked.example"] == []
+        second = link.sightings()[1]
+        assert (second["seen.indicator"], second["sources"]) == ("asked.example", ["SOC"])
+        problems = link.hello(ZEEK)["zeek"]["problems"]
+        assert any("1 questions without an answer" in text for text in problems), problems
+        # Captured without waiting for any of that.
+        link.serve(lambda: len(records(tmp_path, "dns-investigation")) == 2)
+        time.sleep(3)
+        assert len(link.sightings()) == 2
+
+
 def test_a_flood_of_one_value_is_sampled_and_others_are_not(tmp_path: Path) -> None:
     bounds = "redef ThreatHunting::compact_max_rate = 200;"
     with resolver_zeek(tmp_path, bounds) as link:

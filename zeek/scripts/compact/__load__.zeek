@@ -1,4 +1,7 @@
 @load ./filters
+@load ./answers
 @load ./questions
+@load ./floods
+@load ./seen
 @load ./held
 @load ./link

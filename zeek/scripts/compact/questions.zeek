@@ -1,19 +1,12 @@
 ##! What may be armed is asked for over the link, once for a value however often it
-##! is seen meanwhile. The answer brings the items; then it is seen again, and takes
-##! the way of everything that is armed natively.
+##! is seen meanwhile. Then it is seen again, with the answer at hand.
 
-@load ../sightings
+@load ./answers
 @load ./filters
 
 module ThreatHunting;
 
 export {
-	## How long answers are remembered.
-	const compact_remember = 10sec &redef;
-
-	## Answers remembered at most.
-	option compact_max_verdicts = 100000 &redef;
-
 	## Questions that wait for their answer at most.
 	option compact_max_pending = 20000 &redef;
 
@@ -21,24 +14,8 @@ export {
 	## conversation is captured as if there were no answer.
 	option compact_max_seen = 100 &redef;
 
-	## Sightings a second, on this node, from which on values that are seen very
-	## often are sampled: of each hundred one is taken.
-	option compact_max_rate = 2000 &redef;
-
 	## A question is given up after so long.
 	option compact_give_up = 10min &redef;
-
-	## An indicator that an answer tells of, as "type value", and its items.
-	type Confirmed: record {
-		i: string;
-		items: WireItems;
-	};
-
-	## An answer; without any indicators it is no.
-	type Answer: record {
-		q: count;
-		h: vector of Confirmed &default=vector();
-	};
 
 	## What the service is asked.
 	type Question: record {
@@ -62,9 +39,6 @@ export {
 
 	## Ask again what is still open.
 	global ask_again: function();
-
-	## Forget answers about values of a kind; of all where there is one, ``*``.
-	global forget_verdicts: function(kind: string, values: vector of string);
 
 	## Give a conversation up to which answers are still open: it is captured
 	## without, marked as unverified.
@@ -100,10 +74,6 @@ type Open: record {
 	late: bool &default=F;
 };
 
-type Verdict: record {
-	hits: vector of Confirmed;
-};
-
 global open_questions: table[string] of Open;
 
 # Their labels by number.
@@ -114,11 +84,6 @@ global last_question = 0;
 # Of these all up to here were answered or are late.
 global oldest_in_time = 1;
 
-global verdicts: table[string] of Verdict &create_expire=compact_remember;
-
-# Those of them that say yes by a domain above what was seen.
-global by_rule: set[string] &create_expire=compact_remember;
-
 global to_ask: vector of Question = vector();
 
 global last_asked = double_to_time(0.0);
@@ -128,19 +93,11 @@ global flush_planned = F;
 # Whether open questions are looked at from time to time.
 global looked_after = F;
 
-# What is known of the value that is just being seen.
-global verdict_at_hand = Verdict($hits=vector());
-
 global replaying = F;
 
 global flush_questions: event();
 global questions_late: event(upto: count);
 global look_after_questions: event();
-
-# How often values were seen in this second.
-global this_second = 0.0;
-global seen_this_second = 0;
-global seen_of: table[string] of count &default=0;
 
 const max_in_a_message = 500;
 const ask_pause = 2msec;
@@ -330,146 +287,6 @@ function join_question(o: Open, s: Intel::Seen, t: Intel::Type, label: string)
 	return T;
 	}
 
-# Whether something is seen so often that only a part of it is taken.
-function is_flood(label: string): bool
-	{
-	local second = floor(time_to_double(current_time()));
-
-	if ( second != this_second )
-		{
-		this_second = second;
-		seen_this_second = 0;
-		clear_table(seen_of);
-		}
-
-	local n = ++seen_of[label];
-
-	# One value alone is what stops here: others are taken beside it.
-	if ( ++seen_this_second <= compact_max_rate || n <= compact_max_rate / 10 )
-		return F;
-
-	return n % 100 != 0;
-	}
-
-hook Intel::seen_policy(s: Intel::Seen, found: bool) &priority=105
-    &group="ThreatHunting::compact"
-	{
-	if ( replaying )
-		return;
-
-	has_verdict = F;
-	local t = Intel::ADDR;
-	local value = "";
-
-	if ( s?$host )
-		value = cat(s$host);
-	else
-		{
-		t = s$indicator_type;
-		value = to_lower(s$indicator);
-		}
-
-	if ( t !in type_names )
-		return;
-
-	local label = type_names[t] + " " + value;
-
-	if ( passed_over && s?$threathunting_id )
-		break;
-
-	# A record is looked at whether it has to wait. If it is written, it is looked at
-	# once more, and then it counts.
-	if ( probing )
-		{
-		if ( label !in verdicts && may_be_armed(t, value, label) )
-			{
-			if ( label !in open_questions )
-				ask_for(s, t, value, label);
-			else if ( ! open_questions[label]$late )
-				wait_for(label, open_questions[label], s);
-			}
-
-		break;
-		}
-
-	if ( one_filter && bloomfilter_lookup(the_filter, label) == 0 )
-		return;
-
-	if ( ! may_be_armed(t, value, label) )
-		return;
-
-	if ( label in verdicts )
-		{
-		verdict_at_hand = verdicts[label];
-
-		if ( |verdict_at_hand$hits| == 0 )
-			return;
-
-		if ( is_flood(label) )
-			{
-			++tally["sampled"];
-			++dropped["sightings of what was seen too often"];
-			break;
-			}
-
-		has_verdict = T;
-		return;
-		}
-
-	# What doesn't wait may still be armed natively.
-	if ( label in open_questions )
-		{
-		if ( ! join_question(open_questions[label], s, t, label) )
-			return;
-		}
-	else if ( ! ask_for(s, t, value, label) )
-		return;
-
-	break;
-	}
-
-# What the answer says of it holds like what is armed here.
-function add_verdict(hit: Hit)
-	{
-	local at = time_to_double(now());
-
-	for ( _, confirmed in verdict_at_hand$hits )
-		{
-		local t = types[split_string1(confirmed$i, / /)[0]];
-		local holds = F;
-
-		for ( _, w in confirmed$items )
-			{
-			if ( w$e != 0.0 && w$e <= at )
-				next;
-
-			holds = T;
-			local meta = Intel::MetaData($source=w$s, $level=w$l);
-
-			if ( w$d != "" )
-				meta$desc = w$d;
-
-			if ( w$u != "" )
-				meta$url = w$u;
-
-			if ( ! hit?$items )
-				hit$items = set();
-
-			add hit$items[Intel::Item($indicator=w$v, $indicator_type=t, $meta=meta)];
-			add hit$sources[w$s];
-
-			if ( level_of(w$l) > hit$level )
-				hit$level = level_of(w$l);
-			}
-
-		if ( ! holds )
-			next;
-
-		hit$indicators += confirmed$i;
-		add hit$matched[t];
-		}
-	}
-
 # What waited is seen again, now with what is known of it.
 function see_again(seen: vector of Intel::Seen, verdict: Verdict)
 	{
@@ -593,71 +410,4 @@ event ThreatHunting::look_after_questions()
 	looked_after = T;
 	ask_again();
 	schedule again_pause { ThreatHunting::look_after_questions() };
-	}
-
-function void_all(kind: string)
-	{
-	local prefix = kind + " ";
-	local gone: vector of string = vector();
-
-	for ( label, _ in verdicts )
-		if ( starts_with(label, prefix) )
-			gone += label;
-
-	for ( _, label in gone )
-		delete verdicts[label];
-	}
-
-# Answers about these very values; all of domains where some stand for others.
-function void_verdicts(kind: string, values: vector of string)
-	{
-	if ( |verdicts| == 0 )
-		return;
-
-	if ( kind == "subdomains" )
-		{
-		void_all("domain");
-		return;
-		}
-
-	local prefix = kind + " ";
-
-	for ( _, value in values )
-		delete verdicts[prefix + value];
-	}
-
-function forget_verdicts(kind: string, values: vector of string)
-	{
-	if ( |values| == 1 && values[0] == "*" )
-		{
-		void_all(kind == "subdomains" ? "domain" : kind);
-		return;
-		}
-
-	void_verdicts(kind, values);
-
-	if ( kind != "domain" )
-		return;
-
-	# What matched by a domain above it.
-	for ( label in by_rule )
-		delete verdicts[label];
-
-	clear_table(by_rule);
-	}
-
-hook compact_values(kind: string, values: vector of string)
-	{
-	void_verdicts(kind, values);
-	}
-
-hook compact_switched()
-	{
-	set_group("ThreatHunting::compact", compact_on);
-	has_verdict = F;
-	}
-
-event zeek_init()
-	{
-	set_group("ThreatHunting::compact", compact_on);
 	}

@@ -112,6 +112,7 @@ class Telling:
             metrics.node_generation.labels(name, node.name).set(node.generation)
             metrics.node_filter_bytes.labels(name, node.name).set(node.filter_bytes)
             metrics.node_pending.labels(name, node.name).set(node.pending)
+            metrics.node_waiting_records.labels(name, node.name).set(node.waiting_records)
             for what in _NODE_COUNTERS:
                 new = self._new(f"{what} {name} {node.name}", getattr(node, what))
                 metrics.node_questions_total.labels(name, node.name, what).inc(new)

@@ -1,0 +1,95 @@
+##! What Zeek sees is looked up in the filters. What is in one is asked for; with the
+##! answer it takes the way of everything that is armed natively.
+
+@load ./questions
+@load ./floods
+
+module ThreatHunting;
+
+hook Intel::seen_policy(s: Intel::Seen, found: bool) &priority=105
+    &group="ThreatHunting::compact"
+	{
+	if ( replaying )
+		return;
+
+	has_verdict = F;
+	local t = Intel::ADDR;
+	local value: string;
+
+	if ( s?$host )
+		value = cat(s$host);
+	else
+		{
+		t = s$indicator_type;
+		value = to_lower(s$indicator);
+		}
+
+	if ( t !in type_names )
+		return;
+
+	local label = type_names[t] + " " + value;
+
+	if ( passed_over && s?$threathunting_id )
+		break;
+
+	# A record is looked at whether it has to wait. If it is written, it is looked at
+	# once more, and then it counts.
+	if ( probing )
+		{
+		if ( label !in verdicts && may_be_armed(t, value, label) )
+			{
+			if ( label !in open_questions )
+				ask_for(s, t, value, label);
+			else if ( ! open_questions[label]$late )
+				wait_for(label, open_questions[label], s);
+			}
+
+		break;
+		}
+
+	if ( one_filter && bloomfilter_lookup(the_filter, label) == 0 )
+		return;
+
+	if ( ! may_be_armed(t, value, label) )
+		return;
+
+	if ( label in verdicts )
+		{
+		verdict_at_hand = verdicts[label];
+
+		if ( |verdict_at_hand$hits| == 0 )
+			return;
+
+		if ( is_flood(label) )
+			{
+			++tally["sampled"];
+			++dropped["sightings of what was seen too often"];
+			break;
+			}
+
+		has_verdict = T;
+		return;
+		}
+
+	# What doesn't wait may still be armed natively.
+	if ( label in open_questions )
+		{
+		if ( ! join_question(open_questions[label], s, t, label) )
+			return;
+		}
+	else if ( ! ask_for(s, t, value, label) )
+		return;
+
+	break;
+	}
+
+hook compact_switched()
+	{
+	set_group("ThreatHunting::compact", compact_on);
+	has_verdict = F;
+	}
+
+event zeek_init()
+	{
+	set_group("ThreatHunting::compact", compact_on);
+	}
