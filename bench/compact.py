@@ -19,7 +19,6 @@ import socket
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -51,11 +50,31 @@ FLOOD_SECONDS = 10
 RESOLVER = "127.0.53.78"
 
 SCRIPT = """
+module ThreatHunting;
 redef Log::default_rotation_interval = 0sec;
 global waits = open("waits.txt");
-hook ThreatHunting::answered(label: string, waited: interval, confirmed: bool)
-    { print waits, fmt("%.6f", waited); }
-event zeek_init() { set_buf(waits, F); }
+global told_counts = open("counts.txt");
+global most_open = 0;
+global most_waiting = 0;
+global count_now: event();
+hook answered(label: string, waited: interval, confirmed: bool)
+    {
+    print waits, fmt("%.6f", waited);
+    if ( |open_questions| > most_open ) most_open = |open_questions|;
+    if ( held_count > most_waiting ) most_waiting = held_count;
+    }
+event count_now()
+    {
+    local told: table[string] of count = copy(tally);
+    told["open"] = |open_questions|;
+    told["waiting"] = held_count;
+    told["most_open"] = most_open;
+    told["most_waiting"] = most_waiting;
+    most_open = most_waiting = 0;
+    print told_counts, to_json(told);
+    schedule 200msec { ThreatHunting::count_now() };
+    }
+event zeek_init() { set_buf(waits, F); set_buf(told_counts, F); event ThreatHunting::count_now(); }
 """
 
 
@@ -190,9 +209,9 @@ def measured(folder: Path, broker: Broker, mode: str, count: int) -> Row:
             service.wait(lambda: service.status()["indicators"] == count - gone, "removed", 120)
             time.sleep(2)
             row.denied = latency(waits, range(left))
-            row.flood = flood(service, [name_of(number) for number in range(left, gone)])
+            row.flood = flood(service, waits.parent, [name_of(number) for number in range(left, gone)])
             row.confirmed = latency(waits, range(gone, count))
-            row.flood_of_one = flood(service, [name_of(gone)] * flooding)
+            row.flood_of_one = flood(service, waits.parent, [name_of(gone)] * flooding)
         assert service.process is not None
         row.service, row.service_peak = rss(service.process.pid), peak(service.process.pid)
     finally:
@@ -206,13 +225,7 @@ def latency(waits: Path, numbers: range) -> str:
     before = len(waits.read_text().split())
     total = CANDIDATES_A_SECOND * LATENCY_SECONDS
     chosen = random.Random(7).sample(numbers, min(total, len(numbers)))
-    client = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    began = time.monotonic()
-    for at, number in enumerate(chosen):
-        client.sendto(traffic.query(name_of(number), at & 0xFFFF), (RESOLVER, 53))
-        if (ahead := at / CANDIDATES_A_SECOND - (time.monotonic() - began)) > 0:
-            time.sleep(ahead)
-    rate = len(chosen) / (time.monotonic() - began)
+    rate = converse([name_of(number) for number in chosen], CANDIDATES_A_SECOND)
     time.sleep(4)
     found = [float(line) for line in waits.read_text().split()[before:]]
     cuts = quantiles(found, n=100)
@@ -222,39 +235,37 @@ def latency(waits: Path, numbers: range) -> str:
     )
 
 
-def node_of(service: Service) -> dict[str, Any]:
-    return next(node for node in sensor(service)["nodes"] if node["name"] == "worker-1")
-
-
-def flood(service: Service, names: Sequence[str]) -> str:
+def flood(service: Service, folder: Path, names: Sequence[str]) -> str:
     """Each name asked for and answered in a conversation of its own, at ten times the rate; what came of it."""
-    before, open_at_most, waiting_at_most = node_of(service), 0, 0
-    rates: list[float] = []
-    sending = threading.Thread(target=lambda: rates.append(converse(names)))
-    sending.start()
-    quiet = last = time.monotonic()
-    sent_at = 0.0
-    while time.monotonic() - quiet < 5:
-        node = node_of(service)
-        open_at_most = max(open_at_most, node["pending"])
-        waiting_at_most = max(waiting_at_most, node["waiting_records"])
-        if sending.is_alive():
-            sent_at = time.monotonic()
-        if sending.is_alive() or node["pending"] or node["waiting_records"]:
-            quiet = last = time.monotonic()
-        time.sleep(0.2)
-    counts = {
-        name: node[name] - before[name] for name in ("asked", "unverified", "held", "sampled", "released")
-    }
-    told = ", ".join(f"{name} {count:,}" for name, count in counts.items() if count)
+    before, at, seen = counts(folder)[-1], len(counts(folder)), service.status()["sightings"]
+    rate = converse(names, FLOOD_A_SECOND)
+    ended = over = time.monotonic()
+    sightings = -1
+    while time.monotonic() - over < 5:
+        time.sleep(0.5)
+        now, last = counts(folder)[-1], sightings
+        sightings = service.status()["sightings"]
+        if now["open"] or now["waiting"] or sightings != last:
+            over = time.monotonic()
+    told = counts(folder)[at:]
+    what = ("asked", "denied", "confirmed", "unverified", "held", "sampled", "released")
+    came = {name: now.get(name, 0) - before.get(name, 0) for name in what}
     return (
-        f"{rates[0]:,.0f} conversations/s for {len(names) / rates[0]:.0f} s: {told}; at most {open_at_most:,} open, "
-        f"{waiting_at_most:,} records waiting; none {max(last - sent_at, 0):.0f} s after the last"
+        f"{rate:,.0f} conversations/s for {len(names) / rate:.0f} s: "
+        f"{', '.join(f'{name} {count:,}' for name, count in came.items() if count)}; "
+        f"at most {max(one['most_open'] for one in told):,} questions open and "
+        f"{max(one['most_waiting'] for one in told):,} records waiting; {sightings - seen:,} sightings reached the "
+        f"service, the last {over - ended:.0f} s after the flood"
     )
 
 
-def converse(names: Sequence[str]) -> float:
-    """Ask for the names and answer, each in a conversation of its own. Conversations a second."""
+def counts(folder: Path) -> list[dict[str, int]]:
+    """What the worker has counted every 200 ms."""
+    return [json.loads(line) for line in (folder / "counts.txt").read_text().splitlines()]
+
+
+def converse(names: Sequence[str], rate: float) -> float:
+    """Ask for the names and answer, each in a conversation of its own, so many a second; how many it were."""
     began = time.monotonic()
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
         server.bind((RESOLVER, 53))
@@ -263,7 +274,7 @@ def converse(names: Sequence[str]) -> float:
                 query = traffic.query(name, at & 0xFFFF)
                 client.sendto(query, (RESOLVER, 53))
                 server.sendto(traffic.answer(query), ("127.0.0.1", client.getsockname()[1]))
-            if (ahead := at / FLOOD_A_SECOND - (time.monotonic() - began)) > 0:
+            if (ahead := at / rate - (time.monotonic() - began)) > 0:
                 time.sleep(ahead)
     return len(names) / (time.monotonic() - began)
 

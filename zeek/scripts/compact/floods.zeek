@@ -5,7 +5,7 @@ module ThreatHunting;
 export {
 	## Sightings a second, on this node, from which on values that are seen very
 	## often are sampled: of each hundred one is taken.
-	option compact_max_rate = 2000 &redef;
+	option compact_max_rate = 500 &redef;
 }
 
 # How often values were seen in this second.

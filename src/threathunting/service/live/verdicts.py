@@ -15,6 +15,7 @@ from threathunting.intel.message import indicator_type
 from threathunting.intel.store import Hit
 from threathunting.intel.types import IndicatorType
 from threathunting.records import Observable
+from threathunting.service.live.nudges import Nudges
 from threathunting.service.status import Rate
 from threathunting.zeek.compact_protocol import Answer, hits_of, packed_answers, verdict
 from threathunting.zeek.protocol import Asked, Question
@@ -40,6 +41,7 @@ class Verdicts:
         self._limit = limit
         self._queue: deque[tuple[str, Question]] = deque()
         self._rate = Rate()
+        self.nudges = Nudges(client)
         self.answered = 0
         self.dropped = 0
         """Questions that went unanswered for want of room."""
@@ -61,6 +63,7 @@ class Verdicts:
     def forget(self) -> None:
         """There is nobody to answer to any more."""
         self._queue.clear()
+        self.nudges.forget()
 
     def answer(self, limit: int = AT_ONCE) -> list[Event]:
         """Answers to the next questions. To be sent before any change of intel that comes after the call."""
@@ -79,6 +82,7 @@ class Verdicts:
                 answers.setdefault(node, []).append(Answer(question.q, known[question.t, question.v]))
         events = []
         for node, listed in answers.items():
+            self.nudges.answered(node, time.monotonic())
             at = 0
             while at < len(listed):
                 data, count = packed_answers(listed[at:])

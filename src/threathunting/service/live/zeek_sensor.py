@@ -146,6 +146,7 @@ class Sensor:
             events = self._due(time.monotonic())
             # Looked up and sent before later changes are: what voids a verdict must not overtake it.
             events += self.verdicts.answer()
+            events += self.verdicts.nudges.due(time.monotonic())
             for event in events:
                 await self._link.send(event)
             if events or self._told or len(self.verdicts):
@@ -153,7 +154,7 @@ class Sensor:
                 await asyncio.sleep(0)
                 continue
             try:
-                async with asyncio.timeout(PACE):
+                async with asyncio.timeout(self.verdicts.nudges.wait(time.monotonic(), PACE)):
                     await self._awake.wait()
             except TimeoutError:
                 pass
