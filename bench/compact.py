@@ -207,7 +207,7 @@ def measured(folder: Path, broker: Broker, mode: str, count: int) -> Row:
             gone = left + flooding
             remove(topics, broker, gone)
             service.wait(lambda: service.status()["indicators"] == count - gone, "removed", 120)
-            time.sleep(2)
+            service.wait(lambda: not sensor(service)["waiting"], "told", 120)
             row.denied = latency(waits, range(left))
             row.flood = flood(service, waits.parent, [name_of(number) for number in range(left, gone)])
             row.confirmed = latency(waits, range(gone, count))

@@ -6,6 +6,9 @@
 
 module ThreatHunting;
 
+# What labels of a type begin with: this is asked about everything seen.
+global label_prefixes: table[Intel::Type] of string &default="";
+
 hook Intel::seen_policy(s: Intel::Seen, found: bool) &priority=105
     &group="ThreatHunting::compact"
 	{
@@ -24,10 +27,12 @@ hook Intel::seen_policy(s: Intel::Seen, found: bool) &priority=105
 		value = to_lower(s$indicator);
 		}
 
-	if ( t !in type_names )
+	local prefix = label_prefixes[t];
+
+	if ( prefix == "" )
 		return;
 
-	local label = type_names[t] + " " + value;
+	local label = prefix + value;
 
 	if ( passed_over && s?$threathunting_id )
 		break;
@@ -91,5 +96,8 @@ hook compact_switched()
 
 event zeek_init()
 	{
+	for ( t, name in type_names )
+		label_prefixes[t] = name + " ";
+
 	set_group("ThreatHunting::compact", compact_on);
 	}
