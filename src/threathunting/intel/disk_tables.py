@@ -23,7 +23,7 @@ _CACHE_KIB = 64_000
 _SMALL = 500_000
 """Rows of the small tree, from which on they are moved."""
 
-_MOVED = 2_500
+_MOVED = 1_000
 """Rows that are moved in one step."""
 
 _LEFT = 20_000

@@ -20,11 +20,6 @@ HELD_BACK = 100_000
 _CHUNK = 2_000
 """Items looked at between two chances for others to use the store."""
 
-_TIDIED = 0.1
-"""Seconds of each for the store to make itself faster; after a step of some milliseconds others have their turn."""
-
-_PAUSE = 0.001
-
 
 class Armed:
     """Takes intel from all doors (topic, files). Any thread may call it."""
@@ -96,17 +91,10 @@ class Armed:
             more = len(gone) >= _CHUNK
         return self.expired - before
 
-    def tidy(self) -> None:
-        """Have the store make itself faster, for a part of a second. To be called every second. Raises OSError."""
-        ends = time.monotonic() + _TIDIED
-        again = False
-        while True:
-            with self.lock:
-                again = self.store.tidy(again=again)
-            if not again or time.monotonic() > ends:
-                return
-            # Who lets go of a lock and wants it back at once mostly has it before those that wait.
-            time.sleep(_PAUSE)
+    def tidy(self, *, again: bool) -> bool:
+        """Have the store go a step on with making itself faster; see ``IntelStore.tidy``. Raises OSError."""
+        with self.lock:
+            return self.store.tidy(again=again)
 
     def use_allow_list(self, allow: AllowList | None) -> tuple[int, int]:
         """From now on refuse what is on this list: how many armed items left, and how many held back came in.

@@ -25,6 +25,7 @@ MAX_BYTES = 100_000
 
 _POLL = 0.2
 _TICK = 1.0
+_TIDY_PAUSE = 0.05
 _COMPLAIN = 30.0
 """Seconds between two warnings of the same trouble with the topic."""
 
@@ -59,6 +60,9 @@ class Arming(Pipeline):
         self._complained = 0.0
         self._complaint: str | None = None
         self._caught_up = False
+        self._tidying = False
+        """Whether the store has more to do to become faster."""
+        self._tidy_began = self._tidy_next = 0.0
         self._lag = 0
 
     # From other threads
@@ -134,15 +138,16 @@ class Arming(Pipeline):
             while not running.stopping.is_set():
                 self.beat = now = time.monotonic()
                 if self._topic is None:
-                    running.stopping.wait(_POLL)
+                    running.stopping.wait(_TIDY_PAUSE if self._tidying else _POLL)
                 else:
-                    self._apply(self._topic.poll(_POLL))
+                    self._apply(self._topic.poll(_TIDY_PAUSE if self._tidying else _POLL))
                     self._watch(self._topic, now)
                 while not self._tasks.empty():
                     self._tasks.get()()
                 if not running.ready.is_set() and not self.not_ready():
                     running.log.info("all intel is armed", indicators=len(self.armed))
                     running.ready.set()
+                self._tidy(time.monotonic())
                 if now - ticked >= _TICK:
                     ticked = now
                     self._expire()
@@ -194,10 +199,25 @@ class Arming(Pipeline):
     def _expire(self) -> None:
         try:
             self.armed.expire()
-            self.armed.tidy()
         except OSError as error:
-            # What has expired matches nothing, armed or not; and what isn't tidy is right, but slow.
+            # What has expired matches nothing, armed or not.
             self.running.problems.tell(self.name, str(error))
+
+    def _tidy(self, now: float) -> None:
+        """Make the store faster, in steps far enough apart that nobody who looks something up waits for two."""
+        if now < self._tidy_next:
+            return
+        again = self._tidying and now - self._tidy_began < _TICK
+        if not again:
+            self._tidy_began = now
+        try:
+            self._tidying = self.armed.tidy(again=again)
+        except OSError as error:
+            # What isn't tidy is right, only slow.
+            self._tidying = False
+            self.running.problems.tell(self.name, str(error))
+        took = time.monotonic() - now
+        self._tidy_next = now + (max(_TIDY_PAUSE, 10 * took) if self._tidying else _TICK)
 
     def _swap(self, allow: AllowList | None) -> None:
         try:
