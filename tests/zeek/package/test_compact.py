@@ -436,10 +436,10 @@ def test_two_services_have_a_filter_each_and_are_asked_what_is_in_theirs(tmp_pat
             ("evil.example", "one"),
             ("bad.example", "two"),
         }
-        assert {one["v"] for one in link.asked} == {"evil.example", "both.example"}
-        assert {one["v"] for one in other.asked} == {"bad.example", "both.example"}
         # What both deny is denied once both have said so.
         link.serve(lambda: sighted() and link.hello(ZEEK)["zeek"]["denied"] == 1)
+        assert {one["v"] for one in link.asked} == {"evil.example", "both.example"}
+        assert {one["v"] for one in other.asked} == {"bad.example", "both.example"}
         assert {one["host"] for one in records(tmp_path, "http-investigation")} == {
             "evil.example",
             "bad.example",
