@@ -2,9 +2,8 @@
 
     make bench-compact        or    THREATHUNTING_ZEEK=/opt/zeek python bench/compact.py [only ...]
 
-Needs what bench/sensor.py needs. `only` names parts: memory, instructions (needs
-Valgrind), throughput. With `--scale 0.01` sets are smaller,
-to try it.
+Needs what bench/sensor.py needs. `only` names parts: memory, instructions (needs Valgrind), throughput. With
+`--scale 0.01` sets are smaller, to try it.
 A cluster of manager, logger, proxy and one worker, the service, and the broker share this machine.
 """
 
@@ -330,6 +329,9 @@ def instructions(folder: Path, scale: float, copies: int = 41, count: int = 5_00
     That is as large as it is for all, but holds fewer values, since filling it takes long under Valgrind. A look-up
     costs as much: Zeek takes all hashes of a value before it looks at one of them.
     """
+    if shutil.which("valgrind") is None:
+        print("instructions: there is no valgrind", flush=True)
+        return
     one, many = folder / "one.pcap", folder / "many.pcap"
     multiply(ROOT / "examples" / "traffic.pcap", one, 1)
     packets = multiply(ROOT / "examples" / "traffic.pcap", many, copies)

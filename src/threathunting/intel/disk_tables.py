@@ -217,7 +217,7 @@ class Table:
         Each is without its first ``skip`` bytes, which are the same for all. With ``fold``, A to Z are lower-cased.
         There may be a last one and no text, where the rows are gone that were read.
         """
-        # Each tree by itself: to merge them, SQLite takes thrice as long.
+        # Each tree by itself: to merge them, SQLite takes twice as long.
         with self._database.lock:
             last, found = self._large(after, before, skip)
             changed = self._database.all(self._changed, (after, last + b"\0" if last else before))

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
-import socket
 import ssl
 from collections.abc import AsyncIterator, Callable
-from contextlib import suppress
 
 import msgspec
 from websockets.asyncio.client import ClientConnection, connect
@@ -27,9 +25,6 @@ OPEN_SECONDS = 10.0
 FIRST_WAIT, LONGEST_WAIT = 0.2, 10.0
 MAX_MESSAGE = 64 * 1024 * 1024
 """Bytes of the largest message that we take: a sighting with a large record."""
-
-_QUICKACK: int | None = getattr(socket, "TCP_QUICKACK", None)
-"""Of Linux alone."""
 
 
 class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,25 +53,6 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
         return self.url if "/" in rest else f"{scheme}://{rest}{PATH}"
 
 
-class _Prompt(ClientConnection):
-    """Acknowledges what it receives at once.
-
-    Zeek's WebSocket server leaves Nagle's algorithm on (RFC 9293, 3.7.4): a small message of it waits until the one
-    before is acknowledged, which Linux puts off by 40 ms, after each thing that we send anew.
-    """
-
-    def data_received(self, data: bytes) -> None:
-        super().data_received(data)
-        self.acknowledge_at_once()
-
-    def acknowledge_at_once(self) -> None:
-        """From now on, until something is sent."""
-        found = self.transport.get_extra_info("socket")
-        if found is not None and _QUICKACK is not None:
-            with suppress(OSError):
-                found.setsockopt(socket.IPPROTO_TCP, _QUICKACK, 1)
-
-
 class Link:
     """Keeps a connection while ``run`` runs. Callbacks are called in its event loop and must not block."""
 
@@ -94,7 +70,7 @@ class Link:
         self._disconnected = disconnected
         self._received = received
         self._failed = failed
-        self._connection: _Prompt | None = None
+        self._connection: ClientConnection | None = None
 
     async def run(self) -> None:
         """Connect, and connect again, until cancelled."""
@@ -115,9 +91,7 @@ class Link:
         """Publish an event; where there is no connection it is lost, and acknowledgements tell so."""
         if self._connection is not None:
             try:
-                connection = self._connection
-                await connection.send(encode(event), text=True)
-                connection.acknowledge_at_once()
+                await self._connection.send(encode(event), text=True)
             except WebSocketException:
                 # The reader meets the same, and tells.
                 pass
@@ -130,9 +104,7 @@ class Link:
             close_timeout=2,
             max_size=MAX_MESSAGE,
             compression=None,
-            create_connection=_Prompt,
         ) as connection:
-            assert isinstance(connection, _Prompt), "it is what was asked for"
             await connection.send(subscription([REPORT]), text=True)
             async with asyncio.timeout(OPEN_SECONDS):
                 welcome = decode(await connection.recv(decode=False))

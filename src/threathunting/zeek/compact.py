@@ -33,6 +33,7 @@ class CompactSync(Nodes):
 
     def __init__(self, client: str, source: Source, settings: Settings, first: int = 1) -> None:
         """``client`` is our name in the messages; ``first`` a number above all that earlier batches had."""
+        # Of the nodes, those are ``complete`` that see traffic and have a finished generation of ours.
         super().__init__()
         self._client = client
         self._source = source
@@ -47,7 +48,6 @@ class CompactSync(Nodes):
         self._removed = 0
         self._rules = 0
         self.connected = False
-        """``complete`` are those that see traffic and have a finished generation of ours."""
         self.refused: deque[dict[str, str]] = deque(maxlen=100)
         """The last values that no filter can be told of, with the reason; whoever tells them takes them out."""
         self.silent: deque[str] = deque(maxlen=100)

@@ -28,7 +28,7 @@ PACE = 0.05
 """Seconds after which time itself is looked at: what wasn't acknowledged, who is silent."""
 
 _TAKEN = 500
-"""Changes taken in before questions have their turn: some 30 ms, where all are removals."""
+"""Changes taken in before questions have their turn; each removal is a look-up, maybe on disk."""
 
 _LOCKED = 200
 """Look-ups between two chances for others to use the store."""
