@@ -90,6 +90,7 @@ FULL = Status(
                     denied=6,
                     unverified=3,
                     pending=1,
+                    waiting_records=8,
                     sampled=2,
                 ),
                 NodeStatus(
@@ -167,7 +168,7 @@ def test_what_a_person_sees(url: str) -> None:
     ] in rows
     assert ["topic", "zeek", "[0,2]", "waiting", "12,345", "0", "0", "0.0", "9", "never"] in rows
     assert ["topic", "siem", "sightings", "77", "3", "1", "25", "h", "ago"] in rows
-    assert ["worker-1", "live,", "building", "41.0", "MB", "40", "30", "6", "3", "1", "2"] in rows
+    assert ["worker-1", "live,", "building", "41.0", "MB", "40", "30", "6", "3", "1", "8", "2"] in rows
     assert ["edge", "4,321", "5", "679"] in rows
     assert sum(row[:1] == ["native-one"] for row in rows) == 1
     assert "\x1b" not in text

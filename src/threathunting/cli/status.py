@@ -67,7 +67,7 @@ def report(out: Console, status: Status) -> None:
     )
     _table(
         out,
-        ("filters", "node", "state", "size", *_ASKED, "answered", "dropped", "answers/s"),
+        ("filters", "node", "state", "size", *_ASKED.values(), "answered", "dropped", "answers/s"),
         [row for one in status.sensors if one.mode == "compact" for row in _filters(one)],
     )
     _table(
@@ -151,12 +151,21 @@ def _sensor(one: SensorStatus) -> list[list[str]]:
     return rows + [["", name, "", "missing", "", "", "", ""] for name in one.missing]
 
 
-_ASKED = ("asked", "confirmed", "denied", "unverified", "pending", "sampled")
+_ASKED = {
+    "asked": "asked",
+    "confirmed": "confirmed",
+    "denied": "denied",
+    "unverified": "unverified",
+    "pending": "pending",
+    "waiting_records": "records",
+    "sampled": "sampled",
+}
+"""What a node counts, and the column that it is shown in."""
 
 
 def _filters(one: SensorStatus) -> list[list[str]]:
     answers = [f"{one.questions_answered:,}", f"{one.questions_dropped:,}", f"{one.answers_per_second:,.0f}"]
-    rows = [[one.name, *[""] * 9, *answers]]
+    rows = [[one.name, *[""] * (3 + len(_ASKED)), *answers]]
     for node in one.nodes:
         if node.sees_traffic:
             state = "live" if node.generation else "none"

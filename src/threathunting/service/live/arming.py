@@ -15,6 +15,7 @@ from threathunting.service.live.intel_files import IntelFiles
 from threathunting.service.live.rejected import Rejected
 from threathunting.service.live.running import Pipeline, Running
 from threathunting.service.live.state import State
+from threathunting.service.live.tidying import PAUSE, Tidying
 from threathunting.service.status import IntelStatus
 
 _CHUNK = 500
@@ -25,7 +26,6 @@ MAX_BYTES = 100_000
 
 _POLL = 0.2
 _TICK = 1.0
-_TIDY_PAUSE = 0.05
 _COMPLAIN = 30.0
 """Seconds between two warnings of the same trouble with the topic."""
 
@@ -60,9 +60,7 @@ class Arming(Pipeline):
         self._complained = 0.0
         self._complaint: str | None = None
         self._caught_up = False
-        self._tidying = False
-        """Whether the store has more to do to become faster."""
-        self._tidy_began = self._tidy_next = 0.0
+        self._tidying = Tidying(armed)
         self._lag = 0
 
     # From other threads
@@ -137,17 +135,18 @@ class Arming(Pipeline):
         try:
             while not running.stopping.is_set():
                 self.beat = now = time.monotonic()
+                pause = PAUSE if self._tidying.more else _POLL
                 if self._topic is None:
-                    running.stopping.wait(_TIDY_PAUSE if self._tidying else _POLL)
+                    running.stopping.wait(pause)
                 else:
-                    self._apply(self._topic.poll(_TIDY_PAUSE if self._tidying else _POLL))
+                    self._apply(self._topic.poll(pause))
                     self._watch(self._topic, now)
                 while not self._tasks.empty():
                     self._tasks.get()()
                 if not running.ready.is_set() and not self.not_ready():
                     running.log.info("all intel is armed", indicators=len(self.armed))
                     running.ready.set()
-                self._tidy(time.monotonic())
+                self._tidy()
                 if now - ticked >= _TICK:
                     ticked = now
                     self._expire()
@@ -203,21 +202,11 @@ class Arming(Pipeline):
             # What has expired matches nothing, armed or not.
             self.running.problems.tell(self.name, str(error))
 
-    def _tidy(self, now: float) -> None:
-        """Make the store faster, in steps far enough apart that nobody who looks something up waits for two."""
-        if now < self._tidy_next:
-            return
-        again = self._tidying and now - self._tidy_began < _TICK
-        if not again:
-            self._tidy_began = now
+    def _tidy(self) -> None:
         try:
-            self._tidying = self.armed.tidy(again=again)
+            self._tidying.step(time.monotonic())
         except OSError as error:
-            # What isn't tidy is right, only slow.
-            self._tidying = False
             self.running.problems.tell(self.name, str(error))
-        took = time.monotonic() - now
-        self._tidy_next = now + (max(_TIDY_PAUSE, 10 * took) if self._tidying else _TICK)
 
     def _swap(self, allow: AllowList | None) -> None:
         try:
