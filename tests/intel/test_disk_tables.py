@@ -111,3 +111,37 @@ def test_a_damaged_file_is_told(tmp_path: Path) -> None:
         for number in range(2_000):
             table.get(b"%06d" % number)
     database.close()
+
+
+@pytest.mark.parametrize("mark", [b"\x01", b"\n"])
+@pytest.mark.parametrize("fold", [False, True])
+@pytest.mark.parametrize("odd", [None, "two\nlines", "\xc4\xff", "\ud800"])
+def test_texts_of_both_trees(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mark: bytes, fold: bool, odd: str | None
+) -> None:
+    monkeypatch.setattr(disk_tables, "_LEFT", 0)
+    monkeypatch.setattr(disk_tables, "_READ", 4)
+    database = Database(tmp_path / "t.db")
+    table = Table(database, "t")
+    there = {"a", "B", "c", "d", "e", "F", "g", "h", "i", "j"} | ({odd} if odd else set())
+    with database.transaction():
+        table.write([(mark + text.encode("utf-8", "surrogatepass"),) for text in there], [])
+        table.write([(bytes([mark[0] + 1]) + b"other",)], [])
+        while table.settle():
+            pass
+        # Of one form, which says nothing of the other.
+        table.write([(mark + b"A",), (mark + b"k",)], [mark + b"C", mark + b"d", mark + b"F"])
+    there = (there - {"d", "F"}) | {"A", "k"}
+    found: list[str] = []
+    after, before = mark, bytes([mark[0] + 1])
+    while True:
+        after, texts = table.texts(after, before, 1, fold)
+        if not after:
+            break
+        found += texts
+    wanted = [
+        text.encode("utf-8", "surrogatepass").lower() if fold else text.encode("utf-8", "surrogatepass")
+        for text in there
+    ]
+    assert sorted(text.encode("utf-8", "surrogatepass") for text in found) == sorted(wanted)
+    database.close()

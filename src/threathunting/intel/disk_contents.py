@@ -264,7 +264,7 @@ class Contents:
             after, values = table.texts(after, before, 1, fold and not one_by_one)
             if not after:
                 return
-            if not buffered.keys().isdisjoint(values):
+            if buffered and not buffered.keys().isdisjoint(values):
                 values = [value for value in values if value not in buffered]
             yield (
                 [folded for value in values if (folded := lower(value)) not in skip] if one_by_one else values

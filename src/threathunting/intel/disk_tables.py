@@ -35,6 +35,9 @@ _AT_ONCE = 100
 _READ = 5_000
 """Rows that are read in one statement."""
 
+_BETWEEN = b"\xff"
+"""Between keys that are joined: no byte of UTF-8, and none that a key begins with."""
+
 _LEFTOVERS = ("", "-journal", "-wal", "-shm")
 
 Row = tuple[Any, ...]
@@ -157,10 +160,9 @@ class Table:
         self._rows = live
         # One row of all: stepping from row to row, SQLite would let other threads run at each.
         self._joined = (
-            "select cast(group_concat(substr(key, ?3), x'0a') as blob), max(key), count(*) from "
+            "select cast(group_concat(key, x'ff') as blob) from "
             f"(select key from {large} where key > ?1 and key < ?2 order by key limit {_READ})"
         )
-        self._raw = f"select key from {large} where key > ? and key <= ? order by key"
         self._changed = f"select key, gone from {small} where key > ? and key < ? order by key limit {_READ}"
         self._next = f"select key from {small} where key > ? order by key limit 1 offset {_MOVED - 1}"
         self._move = f"insert or replace into {large} ({names}) select {names} {moved} and not gone"
@@ -214,34 +216,33 @@ class Table:
     def texts(self, after: bytes, before: bytes, skip: int, fold: bool) -> tuple[bytes, list[str]]:
         """The next keys only, as text, in no order, and the last of them: empty where none are left.
 
-        Each is without its first ``skip`` bytes, which are the same for all. With ``fold``, A to Z are lower-cased.
-        There may be a last one and no text, where the rows are gone that were read.
+        Each is UTF-8 but for its first ``skip`` bytes, which are the same for all and left out. With ``fold``, A to Z
+        are lower-cased. There may be a last one and no text, where the rows are gone that were read.
         """
         # Each tree by itself: to merge them, SQLite takes twice as long.
         with self._database.lock:
-            last, found = self._large(after, before, skip)
+            joined = self._large(after, before)
+            last = _last(joined)
             changed = self._database.all(self._changed, (after, last + b"\0" if last else before))
             if len(changed) == _READ:
                 # There may be more changes than were read, so of the large tree no more than up to the last.
                 last = bytes(changed[-1][0])
-                found = self._large(after, last + b"\0", skip)[1]
+                joined = self._large(after, last + b"\0")
+        # A change of one form says nothing of the others that have its lower case.
+        late = fold and any(key != key.lower() for key, _ in changed)
+        found = _texts(joined, skip, fold and not late) if joined else []
         if changed:
             last = last or bytes(changed[-1][0])
             overruled = {_text(key[skip:]) for key, _ in changed}
             if not overruled.isdisjoint(found):
                 found = [text for text in found if text not in overruled]
             found += [_text(key[skip:]) for key, gone in changed if not gone]
-        return last, _folded(found) if fold else found
+        return last, [lower(text) for text in found] if late else found
 
-    def _large(self, after: bytes, before: bytes, skip: int) -> tuple[bytes, list[str]]:
-        """As ``texts``, of the large tree."""
-        row = self._database.one(self._joined, (after, before, skip + 1))
-        if row is None or row[1] is None:
-            return b"", []
-        joined, last, count = bytes(row[0]), bytes(row[1]), int(row[2])
-        if joined.count(b"\n") != count - 1:  # a key holds a line feed
-            return last, [_text(key[skip:]) for (key,) in self._database.all(self._raw, (after, last))]
-        return last, _text(joined).split("\n")
+    def _large(self, after: bytes, before: bytes) -> bytes:
+        """The next keys of the large tree, with a byte between that no text has."""
+        row = self._database.one(self._joined, (after, before))
+        return b"" if row is None or row[0] is None else bytes(row[0])
 
     def _settle(self) -> None:
         """Move the next range of rows from the small tree to the large one."""
@@ -270,9 +271,15 @@ def _text(key: bytes) -> str:
     return key.decode("utf-8", "surrogatepass")
 
 
-def _folded(texts: list[str]) -> list[str]:
-    joined = "\n".join(texts)
-    lowered = lower(joined)
-    if lowered == joined:
-        return texts
-    return lowered.split("\n") if lowered.count("\n") < len(texts) else [lower(text) for text in texts]
+def _last(joined: bytes) -> bytes:
+    return joined[joined.rfind(_BETWEEN) + 1 :]
+
+
+def _texts(joined: bytes, skip: int, fold: bool) -> list[str]:
+    """Keys that are joined, as text, without what all begin with."""
+    rest = joined[skip:].replace(_BETWEEN + joined[:skip], _BETWEEN)
+    if fold:
+        rest = rest.lower()
+    if b"\n" in rest:
+        return [_text(key) for key in rest.split(_BETWEEN)]
+    return _text(rest.replace(_BETWEEN, b"\n")).split("\n")

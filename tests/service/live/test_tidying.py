@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 
-from threathunting.service.live import tidying
 from threathunting.service.live.tidying import APART, PAUSE, ROUND, Tidying
 
 
@@ -15,7 +16,7 @@ class Store:
         self.steps, self.takes, self.clock = steps, takes, 0.0
         self.asked: list[bool] = []
         self.fails = False
-        monkeypatch.setattr(tidying.time, "monotonic", lambda: self.clock)
+        monkeypatch.setattr("threathunting.service.live.tidying.time.monotonic", lambda: self.clock)
 
     def tidy(self, *, again: bool) -> bool:
         self.asked.append(again)
@@ -65,7 +66,7 @@ def test_each_round_begins_anew_however_much_there_is_to_do(monkeypatch: pytest.
 def test_long_steps_are_further_apart(monkeypatch: pytest.MonkeyPatch) -> None:
     store = Store(monkeypatch, 10**6, takes=0.02)
     times = run(Tidying(store), 2.0)
-    apart = [later - earlier for earlier, later in zip(times, times[1:], strict=False)]
+    apart = [later - earlier for earlier, later in pairwise(times)]
     assert min(apart) == pytest.approx(APART * 0.02, abs=0.002)
     assert max(apart) == pytest.approx(APART * 0.02, abs=0.002)
 

@@ -1,4 +1,4 @@
-"""When the store of intel is made faster: in steps far enough apart that nobody who looks something up waits for two."""
+"""When the store of intel is made faster: in steps so far apart that nobody who looks something up waits for two."""
 
 from __future__ import annotations
 
