@@ -136,6 +136,7 @@ class Row:
     indicators: int
     ready: float = 0.0
     arming: float = 0.0
+    spent: str = ""
     resync: float = 0.0
     worker_before: float = 0.0
     worker: float = 0.0
@@ -187,9 +188,15 @@ def measured(folder: Path, broker: Broker, mode: str, count: int) -> Row:
         nodes.start("worker-1", *worker_args)
         pid = nodes.nodes["worker-1"].pid
         service.wait(lambda: "worker-1" in {node["name"] for node in sensor(service)["nodes"]}, "there", 60)
+        assert service.process is not None
+        processes = {"worker": pid, "service": service.process.pid, "manager": nodes.nodes["manager"].pid}
+        before = {name: processor(process) for name, process in processes.items()}
         began, row.worker_before = time.monotonic(), rss(pid)
         service.wait(lambda: worker(service, ""), "armed", 1200)
         row.arming = time.monotonic() - began
+        row.spent = ", ".join(
+            f"{name} {processor(process) - before[name]:.1f} s" for name, process in processes.items()
+        )
         time.sleep(5)
         row.worker, row.worker_peak = rss(pid), peak(pid)
         row.manager = rss(nodes.nodes["manager"].pid)
@@ -200,23 +207,27 @@ def measured(folder: Path, broker: Broker, mode: str, count: int) -> Row:
         service.wait(lambda: worker(service, boot), "armed again", 1200)
         row.resync = time.monotonic() - began
         if mode == "compact":
-            waits = folder / mode / "worker-1" / "waits.txt"
-            left = min(CANDIDATES_A_SECOND * LATENCY_SECONDS, count // 20)
-            flooding = min(FLOOD_A_SECOND * FLOOD_SECONDS, count // 20)
-            gone = left + flooding
-            remove(topics, broker, gone)
-            service.wait(lambda: service.status()["indicators"] == count - gone, "removed", 120)
-            service.wait(lambda: not sensor(service)["waiting"], "told", 120)
-            row.denied = latency(waits, range(left))
-            row.flood = flood(service, waits.parent, [name_of(number) for number in range(left, gone)])
-            row.confirmed = latency(waits, range(gone, count))
-            row.flood_of_one = flood(service, waits.parent, [name_of(gone)] * flooding)
-        assert service.process is not None
+            asked(row, service, topics, broker, folder / mode / "worker-1" / "waits.txt")
         row.service, row.service_peak = rss(service.process.pid), peak(service.process.pid)
     finally:
         service.kill()
         nodes.stop()
     return row
+
+
+def asked(row: Row, service: Service, topics: Topics, broker: Broker, waits: Path) -> None:
+    """What comes of questions: of values that have left, of armed ones, and in floods."""
+    count = row.indicators
+    left = min(CANDIDATES_A_SECOND * LATENCY_SECONDS, count // 20)
+    flooding = min(FLOOD_A_SECOND * FLOOD_SECONDS, count // 20)
+    gone = left + flooding
+    remove(topics, broker, gone)
+    service.wait(lambda: service.status()["indicators"] == count - gone, "removed", 120)
+    service.wait(lambda: not sensor(service)["waiting"], "told", 120)
+    row.denied = latency(waits, range(left))
+    row.flood = flood(service, waits.parent, [name_of(number) for number in range(left, gone)])
+    row.confirmed = latency(waits, range(gone, count))
+    row.flood_of_one = flood(service, waits.parent, [name_of(gone)] * flooding)
 
 
 def latency(waits: Path, numbers: range) -> str:
@@ -292,6 +303,7 @@ def memory(folder: Path, scale: float, modes: list[str]) -> None:
         ("worker: RSS, and at most", lambda row: f"{row.worker:,.0f} MB, {row.worker_peak:,.0f} MB"),
         ("manager: RSS", lambda row: f"{row.manager:,.0f} MB"),
         ("arming a worker", lambda row: f"{row.arming:.1f} s, {row.indicators / row.arming:,.0f}/s"),
+        ("processor time of that", lambda row: row.spent),
         ("a worker killed, begun anew, armed", lambda row: f"{row.resync:.1f} s"),
         ("service: RSS, and at most", lambda row: f"{row.service:,.0f} MB, {row.service_peak:,.0f} MB"),
         ("service: from start to ready, by Kafka", lambda row: f"{row.ready:.0f} s"),
