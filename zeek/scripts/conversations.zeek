@@ -64,6 +64,9 @@ export {
 	## captured, with what is asked for.
 	global waiting: table[string] of set[string];
 
+	## Whether there are any.
+	global any_waiting = F;
+
 	## Those of them that a record belongs to, which its log's policy hook asks
 	## about. Nothing is captured by that.
 	global waiting_of: function(rec: any, id: Log::ID, policy: Log::PolicyHook)

@@ -44,6 +44,9 @@ export {
 	## Those of these logs whose policy hook looks for something that is armed.
 	global looking: set[Log::ID];
 
+	## Whether conn.log, which has the most records, is among them.
+	global conn_looks = F;
+
 	## Whether we capture a log.
 	global is_investigated: function(id: Log::ID): bool;
 }
@@ -100,13 +103,21 @@ function note_policy(i: Investigation)
 	delete looking[i$id];
 	delete policy_of[i$id];
 
+	if ( i$id == Conn::LOG )
+		conn_looks = F;
+
 	if ( ! sees_traffic() || i$mod !in enable_module || ! at_work )
 		return;
 
 	policy_of[i$id] = i$filter$policy;
 
-	if ( looks(i) )
-		add looking[i$id];
+	if ( ! looks(i) )
+		return;
+
+	add looking[i$id];
+
+	if ( i$id == Conn::LOG )
+		conn_looks = T;
 	}
 
 function apply(i: Investigation)

@@ -62,16 +62,27 @@ function ask_about(s: Intel::Seen, uid: string, id: conn_id)
 function look(uid: string, id: conn_id, value: string, t: Intel::Type,
     where: Intel::Where)
 	{
-	if ( in_store[t] > 0 && |value| > 0 )
+	if ( t == Intel::DOMAIN && domains_in_one_filter )
+		{
+		if ( bloomfilter_lookup(the_filter, to_lower(value)) == 0 )
+			return;
+		}
+	else if ( in_store[t] == 0 )
+		return;
+
+	if ( |value| > 0 )
 		ask_about(Intel::Seen($indicator=value, $indicator_type=t, $where=where), uid,
 		    id);
 	}
 
 function look_addr(uid: string, id: conn_id, host: addr, where: Intel::Where)
 	{
-	if ( looks_for_addrs() )
-		ask_about(Intel::Seen($host=host, $indicator_type=Intel::ADDR, $where=where),
-		    uid, id);
+	if ( ! looks_for_addrs()
+	    || ( addrs_in_one_filter && bloomfilter_lookup(the_filter, cat(host)) == 0 ) )
+		return;
+
+	ask_about(Intel::Seen($host=host, $indicator_type=Intel::ADDR, $where=where),
+	    uid, id);
 	}
 
 function look_host(uid: string, id: conn_id, host: string, where: Intel::Where)

@@ -103,6 +103,11 @@ const max_compact_clients = 8;
 # More would take some four gigabytes of every node.
 const max_filter_values = 1000000000;
 
+# In filters, most of what is asked about is without its type in front, which spares
+# time; names have no space in them, so none is taken for another type's value.
+const bare_kinds = set("domain", "addr");
+const bare_types = set(Intel::DOMAIN, Intel::ADDR);
+
 # Records wait no longer for an answer.
 global compact_hold = 2sec;
 
@@ -113,7 +118,17 @@ global live_filters: vector of Filters = vector();
 # its filter tells all, and no function has to be called for it.
 global one_filter = F;
 
-global the_filter: opaque of bloomfilter;
+# What of a type is in the store itself, besides those that stand for filters.
+function stored_besides(t: Intel::Type, kind: string): bool
+	{
+	local n = in_store[t];
+
+	for ( _, f in live_filters )
+		if ( kind in f$kinds && n > 0 )
+			--n;
+
+	return n > 0;
+	}
 
 function choose_filter()
 	{
@@ -122,6 +137,11 @@ function choose_filter()
 	# One that is gone isn't held on to.
 	the_filter = |live_filters| > 0 ? live_filters[0]$exact :
 	    bloomfilter_basic_init(0.1, 1);
+
+	local alone = one_filter && seen_while_armed;
+	domains_in_one_filter = alone && ! stored_besides(Intel::DOMAIN, "domain");
+	addrs_in_one_filter = alone && ! stored_besides(Intel::ADDR, "addr") &&
+	    store_subnet_count() == 0;
 	}
 
 # A filter is smallest with log2(1/rate) hashes a value. With three fifths of them it
@@ -230,10 +250,17 @@ function add_values(f: Filters, kind: string, values: vector of string,
 		}
 
 	local exact = f$exact;
-	local prefix = kind + " ";
 
-	for ( _, value in values )
-		bloomfilter_add(exact, prefix + value);
+	if ( kind in bare_kinds )
+		for ( _, value in values )
+			bloomfilter_add(exact, value);
+	else
+		{
+		local prefix = kind + " ";
+
+		for ( _, text in values )
+			bloomfilter_add(exact, prefix + text);
+		}
 
 	f$exact_count += |values|;
 
@@ -246,17 +273,17 @@ function add_values(f: Filters, kind: string, values: vector of string,
 	if ( kind != "file_hash" && kind != "url" )
 		few = vector(values[0]);
 
-	for ( _, value in few )
+	for ( _, one in few )
 		{
-		local k = kind_of(kind, value);
+		local k = kind_of(kind, one);
 
 		if ( k in f$kinds )
 			next;
 
-		f$kinds[k] = value;
+		f$kinds[k] = one;
 
 		if ( live )
-			tell_kind(k, value, T);
+			tell_kind(k, one, T);
 		}
 	}
 
@@ -391,7 +418,7 @@ function forget_filters(client: string)
 
 function is_in(f: Filters, t: Intel::Type, value: string, label: string): bool
 	{
-	if ( bloomfilter_lookup(f$exact, label) > 0 )
+	if ( bloomfilter_lookup(f$exact, t in bare_types ? value : label) > 0 )
 		return T;
 
 	if ( t != Intel::DOMAIN || f$subdomain_count == 0 )
@@ -463,4 +490,17 @@ function compact_bytes(): count
 		}
 
 	return n;
+	}
+
+# What comes to the store itself, or leaves it, by whomever.
+hook Intel::indicator_inserted(v: string, t: Intel::Type) &priority=-10
+    &group="ThreatHunting::compact"
+	{
+	choose_filter();
+	}
+
+hook Intel::indicator_removed(v: string, t: Intel::Type) &priority=-10
+    &group="ThreatHunting::compact"
+	{
+	choose_filter();
 	}

@@ -106,12 +106,15 @@ hook waits_no_more(key: string)
 hook Log::log_stream_policy(rec: any, id: Log::ID) &priority=1000
     &group="ThreatHunting::compact"
 	{
-	passed_over = F;
+	# As few steps as can be: this is asked about every record.
+	if ( passed_over )
+		passed_over = F;
 
-	if ( going_on
-	    || ending
-	    || ( |waiting| == 0 && id !in looking )
-	    || id !in policy_of )
+	if ( ! any_waiting
+	    && ( ( ! conn_looks && id == Conn::LOG ) || id !in looking ) )
+		return;
+
+	if ( going_on || ending || id !in policy_of )
 		return;
 
 	local keys = waiting_of(rec, id, policy_of[id]);

@@ -145,7 +145,10 @@ function wait_for(label: string, o: Open, s: Intel::Seen)
 	for ( _, key in keys_of(s) )
 		{
 		if ( key !in waiting )
+			{
 			waiting[key] = set();
+			any_waiting = T;
+			}
 
 		add waiting[key][label];
 		add o$keys[key];
@@ -163,6 +166,7 @@ function waited_enough(key: string, label: string)
 		return;
 
 	delete waiting[key];
+	any_waiting = |waiting| > 0;
 	hook waits_no_more(key);
 	}
 
@@ -192,6 +196,7 @@ function give_up_waiting(key: string)
 
 	++tally["released"];
 	delete waiting[key];
+	any_waiting = |waiting| > 0;
 	hook waits_no_more(key);
 	}
 

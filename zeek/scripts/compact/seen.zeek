@@ -6,7 +6,7 @@
 
 module ThreatHunting;
 
-# What labels of a type begin with: this is asked about everything seen.
+# What labels of a type begin with.
 global label_prefixes: table[Intel::Type] of string &default="";
 
 hook Intel::seen_policy(s: Intel::Seen, found: bool) &priority=105
@@ -16,26 +16,36 @@ hook Intel::seen_policy(s: Intel::Seen, found: bool) &priority=105
 		return;
 
 	has_verdict = F;
-	local t = Intel::ADDR;
-	local value: string;
-
-	if ( s?$host )
-		value = cat(s$host);
-	else
-		{
-		t = s$indicator_type;
-		value = to_lower(s$indicator);
-		}
-
-	local prefix = label_prefixes[t];
-
-	if ( prefix == "" )
-		return;
-
-	local label = prefix + value;
 
 	if ( passed_over && s?$threathunting_id )
 		break;
+
+	# Mostly a name that isn't armed is seen: this is said of it in the fewest steps.
+	if ( one_filter
+	    && ! s?$host
+	    && s$indicator_type == Intel::DOMAIN
+	    && bloomfilter_lookup(the_filter, to_lower(s$indicator)) == 0 )
+		{
+		if ( probing )
+			break;
+
+		return;
+		}
+
+	local t = s?$host ? Intel::ADDR : s$indicator_type;
+	local value = s?$host ? cat(s$host) : to_lower(s$indicator);
+	local prefix = label_prefixes[t];
+
+	# A type that isn't ours.
+	if ( prefix == "" )
+		{
+		if ( probing )
+			break;
+
+		return;
+		}
+
+	local label = prefix + value;
 
 	# A record is looked at whether it has to wait. If it is written, it is looked at
 	# once more, and then it counts.
@@ -51,9 +61,6 @@ hook Intel::seen_policy(s: Intel::Seen, found: bool) &priority=105
 
 		break;
 		}
-
-	if ( one_filter && bloomfilter_lookup(the_filter, label) == 0 )
-		return;
 
 	if ( ! may_be_armed(t, value, label) )
 		return;

@@ -17,6 +17,9 @@ hook DNS::do_reply(c: connection, msg: dns_msg, ans: dns_answer, reply: string)
 			Intel::seen(Intel::Seen($host=to_addr(reply), $conn=c,
 			    $where=DNS::IN_RESPONSE));
 		}
+	else if ( domains_in_one_filter
+	    && bloomfilter_lookup(the_filter, to_lower(reply)) == 0 )
+		return;
 	else if ( in_store[Intel::DOMAIN] > 0 && |reply| > 0 )
 		Intel::seen(Intel::Seen($indicator=reply, $indicator_type=Intel::DOMAIN,
 		    $conn=c, $where=DNS::IN_RESPONSE));

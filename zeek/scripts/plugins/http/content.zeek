@@ -103,17 +103,15 @@ event http_header(c: connection, is_orig: bool, original_name: string,
 		{
 		if ( rec$orig_mime_depth == 1 && rec?$threathunting_request )
 			{
-			local sent = rec$threathunting_request;
-			sent += original_name;
-			sent += value;
+			rec$threathunting_request += original_name;
+			rec$threathunting_request += value;
 			}
 		}
 	else if ( rec$resp_mime_depth == rec$threathunting_part
 	    && rec?$threathunting_response )
 		{
-		local got = rec$threathunting_response;
-		got += original_name;
-		got += value;
+		rec$threathunting_response += original_name;
+		rec$threathunting_response += value;
 		}
 	}
 
