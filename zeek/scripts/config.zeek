@@ -50,8 +50,10 @@ export {
 	option hash_files = T &redef;
 
 	## Whether Zeek's own scripts in ``frameworks/intel/seen`` look only for types of
-	## which something is armed, or came from a site's own files. With F, hooks
-	## :zeek:see:`Intel::seen_policy` hear of whatever is seen, also if it can't match.
+	## which something is armed, or came from a site's own files, and whether in compact
+	## mode the framework is only told of names and addresses that a filter has. With F,
+	## hooks :zeek:see:`Intel::seen_policy` hear of whatever is seen, also if it can't
+	## match.
 	const seen_while_armed = T &redef;
 
 	## Conversations flagged at the same time, at most.
