@@ -14,6 +14,7 @@ from threathunting.service.endpoint import endpoint_of
 from threathunting.service.live.armed import Armed, ArmedSet
 from threathunting.service.live.running import Running
 from threathunting.service.live.sensor_status import sensor_status
+from threathunting.service.live.told import Told
 from threathunting.service.live.verdicts import Verdicts
 from threathunting.service.status import SensorStatus
 from threathunting.zeek.client import Link
@@ -36,9 +37,6 @@ _LOCKED = 200
 _MOST_TOLD = 1_000_000
 """Changes that wait to be taken in; with more of them all is sent anew."""
 
-_NODES = 10_000
-"""Nodes whose counters are remembered."""
-
 _COMPACT, _DROP = 1 << 48, 1 << 49
 """Added to numbers of batches, so that all who number them on one connection have their own."""
 
@@ -58,7 +56,7 @@ class Sensor:
         self._told: deque[Change] = deque()
         self._taking = 0
         self._too_much = False
-        self._captured: dict[str, tuple[str, int, int]] = {}
+        self._told_by_nodes = Told()
         self.version = ""
         self._client = running.config.service.name
         first = int(time.time() * 1000)
@@ -294,21 +292,5 @@ class Sensor:
             self.compact.state(state, now)
         else:
             self._leftovers.state(state)
-        where, about = f"{self.name} {state.node}", state.about
-        for problem in about.problems:
-            self._running.problems.tell(where, problem)
-        before = self._captured.get(state.node)
-        _, unverified, sampled = before if before and before[0] == state.boot else (state.boot, 0, 0)
-        if about.unverified > unverified:
-            self._running.problems.tell(
-                where, "captured without an answer, as none came in time", f"{about.unverified:,} so far"
-            )
-        if about.sampled > sampled:
-            self._running.problems.tell(
-                where,
-                "values are seen so often that only one sighting in a hundred is taken",
-                f"{about.sampled:,} passed over",
-            )
-        if len(self._captured) > _NODES:
-            self._captured.clear()
-        self._captured[state.node] = (state.boot, about.unverified, about.sampled)
+        for problem in self._told_by_nodes.problems(state):
+            self._running.problems.tell(f"{self.name} {state.node}", problem.text, problem.detail)
