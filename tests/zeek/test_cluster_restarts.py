@@ -66,7 +66,7 @@ def test_a_killed_worker_and_a_killed_manager_are_complete_again(
         topics.disarm("domain removed.example")
         began = time.monotonic()
         start(name)
-        service.wait(lambda: name in nodes() and nodes()[name]["boot"] != boot, "a new boot", 60)
+        service.wait(lambda: nodes().get(name, {"boot": boot})["boot"] != boot, "a new boot", 60)
         # Whether what is about to expire has.
         service.wait(lambda: complete(ARMED, ARMED + 1), "complete again", 60)
         took = round(time.monotonic() - began, 1)

@@ -44,7 +44,8 @@ def test_workers_ask_and_a_late_one_is_filled_alone(backend: str, tmp_path: Path
         link = CompactLink(nodes.port)
         bare.close()
         nodes.start("worker-1", "-i", "lo", "-f", f"tcp port {one}")
-        link.hello({"manager", "worker-1"})
+        # What the manager logs before it has found the logger, Broker loses.
+        link.hello({"manager", "logger-1", "worker-1"})
         for value in ("a.example", "b.example"):
             link.know(f"domain {value}", source="SOAR", level="critical", d="why", u="https://soar.example/1")
         link.fill(1, {"domain": ["a.example", "b.example"]}, {"worker-1"})
