@@ -15,7 +15,7 @@ module ThreatHunting;
 global the_filter: opaque of bloomfilter;
 
 # Whether names, and addresses, that are armed are all in that one. What it doesn't
-# have, the framework isn't even told of: that would cost four times as much.
+# have, the framework isn't even told of: that would cost several times as much.
 global domains_in_one_filter = F;
 global addrs_in_one_filter = F;
 

@@ -177,7 +177,8 @@ function set_group(name: string, on: bool)
 		disable_event_group(name);
 	}
 
-# Whether Zeek's own handlers are switched, too.
+# Whether Zeek's own handlers are switched, too: no hook wants to hear of what can't
+# match.
 global switches_zeeks = F;
 
 # Types of which something is in the store; subnets count as addresses.

@@ -93,6 +93,13 @@ SITE = "event zeek_init() { " + INSERT % ("h1.example.org", "DOMAIN") + " }"
         pytest.param(ONE + SITE, [], [], id="a site arms some itself"),
         pytest.param(ONE, [item("domain", "h1.example.org")], [], id="some are armed natively"),
         pytest.param(ONE + "redef ThreatHunting::seen_while_armed = F;", [], [], id="a site wants it so"),
+        pytest.param(
+            "@load frameworks/intel/seen/manage-event-groups\nredef Intel::manage_seen_event_groups = F;"
+            + ONE,
+            [],
+            [],
+            id="a site wants it so by Zeek's own option",
+        ),
         pytest.param(ONE, [], ["frameworks/intel/seen"], id="Zeek's own script is there already"),
         pytest.param(
             filled({"domain": ["h3.example.org"], "subdomains": ["h3.example.org"]}), [], [], id="a rule"

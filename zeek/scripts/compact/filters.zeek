@@ -104,7 +104,8 @@ const max_compact_clients = 8;
 const max_filter_values = 1000000000;
 
 # In filters, most of what is asked about is without its type in front, which spares
-# time; names have no space in them, so none is taken for another type's value.
+# time. Names and addresses have no space in them, so none is taken for a value of
+# another type, but an address for a name that looks like it: the answer is no.
 const bare_kinds = set("domain", "addr");
 const bare_types = set(Intel::DOMAIN, Intel::ADDR);
 
@@ -138,7 +139,7 @@ function choose_filter()
 	the_filter = |live_filters| > 0 ? live_filters[0]$exact :
 	    bloomfilter_basic_init(0.1, 1);
 
-	local alone = one_filter && seen_while_armed;
+	local alone = one_filter && switches_zeeks;
 	domains_in_one_filter = alone && ! stored_besides(Intel::DOMAIN, "domain");
 	addrs_in_one_filter = alone && ! stored_besides(Intel::ADDR, "addr") &&
 	    store_subnet_count() == 0;

@@ -12,9 +12,9 @@ from threathunting.intel.types import LEVEL_RANK, Indicator, IndicatorType, Item
 from threathunting.service.config_schema import Zeek
 from threathunting.service.endpoint import endpoint_of
 from threathunting.service.live.armed import Armed, ArmedSet
+from threathunting.service.live.node_problems import NodeProblems
 from threathunting.service.live.running import Running
 from threathunting.service.live.sensor_status import sensor_status
-from threathunting.service.live.told import Told
 from threathunting.service.live.verdicts import Verdicts
 from threathunting.service.status import SensorStatus
 from threathunting.zeek.client import Link
@@ -56,7 +56,7 @@ class Sensor:
         self._told: deque[Change] = deque()
         self._taking = 0
         self._too_much = False
-        self._told_by_nodes = Told()
+        self._node_problems = NodeProblems()
         self.version = ""
         self._client = running.config.service.name
         first = int(time.time() * 1000)
@@ -292,5 +292,5 @@ class Sensor:
             self.compact.state(state, now)
         else:
             self._leftovers.state(state)
-        for problem in self._told_by_nodes.problems(state):
+        for problem in self._node_problems.problems(state):
             self._running.problems.tell(f"{self.name} {state.node}", problem.text, problem.detail)

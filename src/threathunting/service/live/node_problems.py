@@ -25,7 +25,7 @@ class _Counts(NamedTuple):
     sampled: int
 
 
-class Told:
+class NodeProblems:
     """Remembers what each node has counted, so that a counter is told of when it grows. Not for several threads."""
 
     def __init__(self, nodes: int = NODES) -> None:
